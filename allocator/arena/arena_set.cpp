@@ -1,0 +1,283 @@
+#include "arena/arena_set.h"
+
+#include "arena/arena.h"
+#include "os/process.h"
+
+namespace strata::arena {
+
+namespace {
+
+size_t IndexOf(uintptr_t address) noexcept { return (address >> kArenaShift) & (kMapArenas - 1); }
+
+uint8_t EpochOf(uint64_t milliseconds) noexcept {
+    return static_cast<uint8_t>(milliseconds / kEpochMilliseconds);
+}
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+}  // namespace
+
+bool ArenaSet::Initialize() noexcept {
+    if (records_ != nullptr) return true;
+    os::ReserveRequest request;
+    request.bytes = kMapArenas * kArenaRecordBytes;
+    records_ = static_cast<char*>(memory_.Reserve(request));
+    return records_ != nullptr;
+}
+
+Arena* ArenaSet::RecordOf(uintptr_t address) const noexcept {
+    return reinterpret_cast<Arena*>(records_ + IndexOf(address) * kArenaRecordBytes);
+}
+
+bool ArenaSet::CommitRecord(Arena* record) noexcept {
+    const size_t index =
+        static_cast<size_t>(reinterpret_cast<char*>(record) - records_) / kArenaRecordBytes;
+    uint64_t& word = record_committed_[index / 64];
+    const uint64_t bit = uint64_t{1} << (index % 64);
+    if ((word & bit) != 0) return true;
+    if (!memory_.Commit(record, kArenaRecordBytes, kArenaRecordBytes)) return false;
+    word |= bit;
+    return true;
+}
+
+// Reserves `bytes` where this set and the slice map have room for them. The system's choice first;
+// should it collide, a walk upward from there.
+char* ArenaSet::ReserveFor(size_t bytes, size_t alignment) noexcept {
+    constexpr int kTries = 256;
+    os::ReserveRequest request;
+    request.bytes = bytes;
+    request.alignment = alignment;
+    request.node = os::PreferredNumaNode();
+    char* base = static_cast<char*>(memory_.Reserve(request));
+    if (base == nullptr) return nullptr;
+    const auto fits = [&](uintptr_t address) {
+        if (map_ != nullptr) return map_->HasRoomFor(address, bytes);
+        const size_t index = IndexOf(address);
+        const bool known = (record_committed_[index / 64] >> (index % 64) & 1) != 0;
+        return !known || RecordOf(address)->base == nullptr;
+    };
+    if (fits(AddressOf(base))) return base;
+    memory_.Release(base, bytes, 0);
+    uintptr_t address = AddressOf(base);
+    for (int i = 0; i < kTries; ++i) {
+        address += alignment;
+        if (!fits(address)) continue;
+        request.address = reinterpret_cast<void*>(address);
+        base = static_cast<char*>(memory_.Reserve(request));
+        if (base != nullptr) return base;
+    }
+    return nullptr;
+}
+
+void ArenaSet::Insert(Arena* arena) noexcept {
+    Arena** link = &first_;
+    while (*link != nullptr && (*link)->base < arena->base) link = &(*link)->next;
+    arena->next = *link;
+    *link = arena;
+    arena_count_.fetch_add(1, kRelaxed);
+}
+
+void ArenaSet::Unlink(Arena* arena) noexcept {
+    Arena** link = &first_;
+    while (*link != arena) link = &(*link)->next;
+    *link = arena->next;
+    arena->base = nullptr;
+    arena_count_.fetch_sub(1, kRelaxed);
+}
+
+Arena* ArenaSet::AddArena() noexcept {
+    char* base = ReserveFor(kArenaSize, kArenaSize);
+    if (base == nullptr) return nullptr;
+    Arena* arena = RecordOf(AddressOf(base));
+    if (!CommitRecord(arena) ||
+        (map_ != nullptr && !map_->Add(memory_, AddressOf(base), kArenaSize))) {
+        memory_.Release(base, kArenaSize, 0);
+        return nullptr;
+    }
+    arena->base = base;
+    arena->reserved = kArenaSize;
+    arena->free = kSlicesPerArena;
+    arena->warm = 0;
+    arena->dedicated = false;
+    Insert(arena);
+    return arena;
+}
+
+void ArenaSet::MarkUsed(Arena& arena, size_t first, size_t slices, Owner owner) noexcept {
+    arena.used.SetRange(first, slices);
+    arena.free -= static_cast<uint32_t>(slices);
+    for (size_t i = first; i < first + slices; ++i) {
+        arena.owner[i].store(owner, kRelaxed);
+        if (arena.warm_slices.Test(i)) {
+            --arena.warm;
+            warm_slices_.fetch_sub(1, kRelaxed);
+        }
+    }
+    arena.warm_slices.ClearRange(first, slices);
+}
+
+char* ArenaSet::TakeFrom(Arena& arena, size_t slices, size_t alignment, Owner owner) noexcept {
+    if (arena.dedicated || arena.free < slices) return nullptr;
+    size_t first = Bitmap<kSlicesPerArena>::kNone;
+    if (slices == 1 && alignment == 1 && arena.warm != 0) first = arena.warm_slices.FindSet(0);
+    if (first == arena.used.kNone) first = arena.used.FindClearRun(slices, alignment);
+    if (first == arena.used.kNone) return nullptr;
+    MarkUsed(arena, first, slices, owner);
+    return arena.SliceAt(first);
+}
+
+char* ArenaSet::Allocate(size_t slices, size_t alignment, Owner owner) noexcept {
+    const os::LockGuard guard(lock_);
+    for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
+        if (char* base = TakeFrom(*arena, slices, alignment, owner)) return base;
+    }
+    Arena* arena = AddArena();
+    return arena == nullptr ? nullptr : TakeFrom(*arena, slices, alignment, owner);
+}
+
+void ArenaSet::Free(char* base, size_t slices) noexcept {
+    const uint8_t epoch = EpochOf(os::Milliseconds());
+    const os::LockGuard guard(lock_);
+    Arena& arena = *RecordOf(AddressOf(base));
+    const size_t first = arena.SliceOf(AddressOf(base));
+    for (size_t i = first; i < first + slices; ++i) {
+        arena.owner[i].store(kNobody, kRelaxed);
+        if (arena.pages[i].load(kRelaxed) == 0) continue;
+        arena.dirty[i].store(1, kRelaxed);
+        arena.freed_epoch[i] = epoch;
+        arena.warm_slices.SetRange(i, 1);
+        ++arena.warm;
+        warm_slices_.fetch_add(1, kRelaxed);
+    }
+    arena.used.ClearRange(first, slices);
+    arena.free += static_cast<uint32_t>(slices);
+}
+
+bool ArenaSet::Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept {
+    const os::LockGuard guard(lock_);
+    Arena& arena = *RecordOf(AddressOf(base));
+    const size_t first = arena.SliceOf(AddressOf(base)) + slices;
+    if (arena.dedicated || first + extra > kSlicesPerArena) return false;
+    if (arena.used.AnyInRange(first, extra)) return false;
+    MarkUsed(arena, first, extra, owner);
+    return true;
+}
+
+bool ArenaSet::Commit(char* from, char* to) noexcept {
+    Arena& arena = *RecordOf(AddressOf(from));
+    const size_t first = arena.SliceOf(AddressOf(from));
+    const size_t last = arena.SliceOf(AddressOf(to) - 1);
+    char* const end = reinterpret_cast<char*>(RoundUp(AddressOf(to), kPageSize));
+    char* start = nullptr;
+    size_t fresh = 0;
+    const auto wanted = [&](size_t slice) {
+        const size_t bytes = static_cast<size_t>(end - arena.SliceAt(slice));
+        return bytes < kSliceSize ? bytes / kPageSize : kPagesPerSlice;
+    };
+    for (size_t i = first; i <= last; ++i) {
+        const size_t have = arena.pages[i].load(kRelaxed);
+        if (have >= wanted(i)) continue;
+        if (start == nullptr) start = arena.SliceAt(i) + have * kPageSize;
+        fresh += (wanted(i) - have) * kPageSize;
+    }
+    if (start == nullptr) return true;
+    if (!memory_.Commit(start, static_cast<size_t>(end - start), fresh)) return false;
+    committed_.fetch_add(fresh, kRelaxed);
+    for (size_t i = first; i <= last; ++i) {
+        if (arena.pages[i].load(kRelaxed) < wanted(i)) {
+            arena.pages[i].store(static_cast<uint8_t>(wanted(i)), kRelaxed);
+        }
+    }
+    return true;
+}
+
+size_t ArenaSet::CommittedPrefix(const char* base, size_t slices) const noexcept {
+    const Arena& arena = *RecordOf(AddressOf(base));
+    const size_t first = arena.SliceOf(AddressOf(base));
+    size_t bytes = 0;
+    for (size_t i = first; i < first + slices; ++i) {
+        const size_t pages = arena.pages[i].load(kRelaxed);
+        bytes += pages * kPageSize;
+        if (pages < kPagesPerSlice) break;
+    }
+    return bytes;
+}
+
+bool ArenaSet::IsDirty(const char* base, size_t slices) const noexcept {
+    const Arena& arena = *RecordOf(AddressOf(base));
+    const size_t first = arena.SliceOf(AddressOf(base));
+    for (size_t i = first; i < first + slices; ++i) {
+        if (arena.dirty[i].load(kRelaxed) != 0) return true;
+    }
+    return false;
+}
+
+void ArenaSet::SetOwner(char* base, size_t slices, Owner owner) noexcept {
+    Arena& arena = *RecordOf(AddressOf(base));
+    const size_t first = arena.SliceOf(AddressOf(base));
+    if (arena.dedicated) slices = 1;
+    for (size_t i = first; i < first + slices; ++i) arena.owner[i].store(owner, kRelaxed);
+}
+
+char* ArenaSet::AllocateDedicated(size_t bytes, size_t alignment, Owner owner) noexcept {
+    const size_t reserved = RoundUp(bytes, kArenaSize);
+    if (reserved < bytes || reserved > kMapArenas * kArenaSize) return nullptr;
+    const os::LockGuard guard(lock_);
+    char* base = ReserveFor(reserved, alignment < kArenaSize ? kArenaSize : alignment);
+    if (base == nullptr) return nullptr;
+    Arena* arena = RecordOf(AddressOf(base));
+    if (!CommitRecord(arena) || !map_->Add(memory_, AddressOf(base), reserved)) {
+        memory_.Release(base, reserved, 0);
+        return nullptr;
+    }
+    arena->base = base;
+    arena->reserved = reserved;
+    arena->free = 0;
+    arena->warm = 0;
+    arena->dedicated = true;
+    arena->owner[0].store(owner, kRelaxed);
+    Insert(arena);
+    return base;
+}
+
+void ArenaSet::FreeDedicated(char* base, size_t committed) noexcept {
+    const os::LockGuard guard(lock_);
+    Arena* arena = RecordOf(AddressOf(base));
+    const size_t reserved = arena->reserved;
+    arena->owner[0].store(kNobody, kRelaxed);
+    map_->Remove(AddressOf(base), reserved);
+    Unlink(arena);
+    if (!memory_.Release(base, reserved, committed)) {
+        // The addresses are lost then, but not the commit charge.
+        memory_.Decommit(base, reserved, committed);
+    }
+}
+
+size_t ArenaSet::DedicatedBytes(const char* base) const noexcept {
+    return RecordOf(AddressOf(base))->reserved;
+}
+
+Owner ArenaSet::OwnerOf(uintptr_t address) const noexcept {
+    const Arena& arena = *RecordOf(address);
+    return arena.owner[(address >> kSliceShift) & (kSlicesPerArena - 1)].load(kRelaxed);
+}
+
+char* ArenaSet::NextOwned(uintptr_t address, Owner owner) noexcept {
+    const os::LockGuard guard(lock_);
+    for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
+        const uintptr_t base = AddressOf(arena->base);
+        if (address >= base + arena->reserved) continue;
+        if (arena->dedicated) {
+            if (address <= base && arena->owner[0].load(kRelaxed) == owner) return arena->base;
+            continue;
+        }
+        const size_t from = address <= base ? 0 : DivideUp(address - base, kSliceSize);
+        for (size_t i = arena->used.FindSet(from); i != arena->used.kNone;
+             i = arena->used.FindSet(i + 1)) {
+            if (arena->owner[i].load(kRelaxed) == owner) return arena->SliceAt(i);
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace strata::arena

@@ -1,0 +1,124 @@
+// Arenas: reservations of address space that are handed out in runs of slices, committed lazily and
+// decommitted after decay.
+//
+// A slice remembers how many of its pages are committed, always a prefix, and whether they may hold
+// data ("dirty") or are known to be zero. A slice that is given back keeps its pages for a while, for
+// the next one who needs some; after kDecayEpochs the purge decommits them, and an arena with nothing
+// in it is released.
+//
+// Thread-safe. Locks: the set's own, which ranks below all locks of heaps.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "arena/slice_map.h"
+#include "base/constants.h"
+#include "os/lock.h"
+#include "os/memory.h"
+
+namespace strata::arena {
+
+// Who uses a slice: a number of the user's choice (the heap's serial), never 0.
+using Owner = uint32_t;
+inline constexpr Owner kNobody = 0;
+
+struct Arena;
+
+// Where a dedicated reservation keeps its books (see AllocateDedicated).
+struct Dedicated {
+    char* base = nullptr;
+    size_t reserved = 0;
+};
+
+class ArenaSet {
+public:
+    // `map` is nullptr for arenas whose addresses the slice map need not know (metadata).
+    constexpr ArenaSet(os::Memory& memory, SliceMap* map) noexcept : memory_(memory), map_(map) {}
+
+    // Reserves room for the arenas' records. Call it once; false when the system has none.
+    bool Initialize() noexcept;
+
+    // `slices` consecutive slices at a multiple of `alignment` slices, lowest address first; nothing
+    // of them need be committed. nullptr when memory is short. REQUIRES: 0 < slices <=
+    // kMaxRunSlices; alignment a power of two <= kMaxRunSlices.
+    char* Allocate(size_t slices, size_t alignment, Owner owner) noexcept;
+
+    // Gives slices back, any part of what was allocated. The slice map's entries are kNone already.
+    void Free(char* base, size_t slices) noexcept;
+
+    // Takes the `extra` slices behind the `slices` at `base`; false when they are not free.
+    bool Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept;
+
+    // Commits [from, to) of slices that the caller holds; everything between the start of the first
+    // slice and `from` must be committed. False when memory is short: what was committed stays.
+    bool Commit(char* from, char* to) noexcept;
+
+    // How many bytes from `base` on are committed without a gap, at most `slices` slices.
+    size_t CommittedPrefix(const char* base, size_t slices) const noexcept;
+
+    // True when the committed pages of any of these slices may hold data.
+    bool IsDirty(const char* base, size_t slices) const noexcept;
+
+    // Changes the owner of slices the caller holds.
+    void SetOwner(char* base, size_t slices, Owner owner) noexcept;
+
+    // A reservation of its own, for what no arena can hold: `bytes` at a multiple of `alignment`
+    // (powers of two, at least kArenaSize), known to the slice map. Nothing is committed.
+    // nullptr when memory is short.
+    char* AllocateDedicated(size_t bytes, size_t alignment, Owner owner) noexcept;
+    // `committed` bytes of it are committed.
+    void FreeDedicated(char* base, size_t committed) noexcept;
+    // Bytes reserved by AllocateDedicated at `base`.
+    size_t DedicatedBytes(const char* base) const noexcept;
+    os::Memory& memory() noexcept { return memory_; }
+
+    // Decommits free slices whose pages have decayed, and releases empty arenas. At most once per
+    // epoch unless `everything`, which does not wait for decay. `now` in milliseconds.
+    void Purge(uint64_t now, bool everything) noexcept;
+    // True when Purge has something to do, cheaply.
+    bool WantsPurge(uint64_t now) const noexcept {
+        return now / kEpochMilliseconds != last_epoch_.load(std::memory_order_relaxed) &&
+               warm_slices_.load(std::memory_order_relaxed) > kRetainedSlices;
+    }
+
+    // The first slice in use by `owner` at or above `address`, with `start` false for slices that
+    // continue what began before; nullptr when there is none. Serves heap walks: the caller keeps the
+    // owner's slices from changing.
+    char* NextOwned(uintptr_t address, Owner owner) noexcept;
+    // The owner of the slice at `address`. REQUIRES: in an arena of this set.
+    Owner OwnerOf(uintptr_t address) const noexcept;
+
+    size_t arenas() const noexcept { return arena_count_.load(std::memory_order_relaxed); }
+    // Committed bytes of slices, in use or not; without records and dedicated reservations.
+    size_t slice_committed() const noexcept { return committed_.load(std::memory_order_relaxed); }
+
+    // For fork in the POSIX build: the set's lock.
+    os::Lock& lock() noexcept { return lock_; }
+
+private:
+    Arena* RecordOf(uintptr_t address) const noexcept;
+    bool CommitRecord(Arena* record) noexcept;
+    char* ReserveFor(size_t bytes, size_t alignment) noexcept;
+    Arena* AddArena() noexcept;
+    void Insert(Arena* arena) noexcept;
+    void Unlink(Arena* arena) noexcept;
+    char* TakeFrom(Arena& arena, size_t slices, size_t alignment, Owner owner) noexcept;
+    void MarkUsed(Arena& arena, size_t first, size_t slices, Owner owner) noexcept;
+    bool PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept;
+    void ReleaseEmptyArenas() noexcept;
+
+    os::Memory& memory_;
+    SliceMap* map_;
+    os::Lock lock_;
+    char* records_ = nullptr;
+    Arena* first_ = nullptr;  // by address
+    uint64_t record_committed_[kMapArenas / 64] = {};
+    std::atomic<uint64_t> last_epoch_{0};
+    std::atomic<size_t> warm_slices_{0};  // free slices that still have pages
+    std::atomic<size_t> arena_count_{0};
+    std::atomic<size_t> committed_{0};
+};
+
+}  // namespace strata::arena

@@ -1,0 +1,48 @@
+// Memory for the allocator's own records: slabs with their state bytes, runs, magazines, thread
+// caches. It lies in arenas of its own, away from user blocks, with a slice that is never committed
+// at both ends of each, so that no overflow of a block reaches it.
+//
+// Chunks of a few sizes are cut from slices; a slice whose chunks are all free goes back and decays
+// like any other. Thread-safe; its lock is the innermost but one (only the arenas' comes after it).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "arena/arena_set.h"
+#include "os/lock.h"
+
+namespace strata::arena {
+
+class Metadata {
+public:
+    static constexpr size_t kMaxChunk = 8 * 1024;
+
+    explicit constexpr Metadata(ArenaSet& arenas) noexcept : arenas_(arenas) {}
+
+    // `bytes` of memory, aligned to 64 bytes, contents unspecified; nullptr when memory is short.
+    // REQUIRES: 0 < bytes <= kMaxChunk.
+    void* Allocate(size_t bytes) noexcept;
+    // REQUIRES: `chunk` is from Allocate(bytes).
+    void Free(void* chunk, size_t bytes) noexcept;
+
+    // For fork in the POSIX build.
+    os::Lock& lock() noexcept { return lock_; }
+
+private:
+    struct Slice;
+    static constexpr size_t kClasses = 8 + 4 * 4;  // 64-byte steps to 512, four per doubling to 8 KiB
+
+    static size_t ClassOf(size_t bytes) noexcept;
+    static size_t ChunkBytes(size_t chunk_class) noexcept;
+    Slice* AddSlice(size_t chunk_class) noexcept;
+    bool Grow(Slice& slice, size_t chunk_bytes) noexcept;
+    void Link(size_t chunk_class, Slice* slice) noexcept;
+    void Unlink(size_t chunk_class, Slice* slice) noexcept;
+
+    ArenaSet& arenas_;
+    os::Lock lock_;
+    Slice* partial_[kClasses] = {};  // slices with room
+};
+
+}  // namespace strata::arena

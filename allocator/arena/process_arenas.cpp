@@ -1,0 +1,30 @@
+#include "arena/process_arenas.h"
+
+#include "os/process.h"
+
+namespace strata::arena {
+
+constinit os::Memory g_memory{os::kCallsOf<os::SystemMemory>};
+constinit SliceMap g_slice_map;
+constinit ArenaSet g_arenas{g_memory, &g_slice_map};
+constinit ArenaSet g_metadata_arenas{g_memory, nullptr};
+constinit Metadata g_metadata{g_metadata_arenas};
+
+bool InitializeProcessArenas() noexcept {
+    return g_slice_map.Initialize(g_memory) && g_arenas.Initialize() &&
+           g_metadata_arenas.Initialize();
+}
+
+void PurgeTick() noexcept {
+    const uint64_t now = os::Milliseconds();
+    if (g_arenas.WantsPurge(now)) g_arenas.Purge(now, false);
+    if (g_metadata_arenas.WantsPurge(now)) g_metadata_arenas.Purge(now, false);
+}
+
+void PurgeEverything() noexcept {
+    const uint64_t now = os::Milliseconds();
+    g_arenas.Purge(now, true);
+    g_metadata_arenas.Purge(now, true);
+}
+
+}  // namespace strata::arena

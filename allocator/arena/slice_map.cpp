@@ -1,0 +1,92 @@
+#include "arena/slice_map.h"
+
+namespace strata::arena {
+
+namespace {
+
+constexpr size_t kEntryBytesPerArena = kSlicesPerArena * sizeof(SliceEntry);
+static_assert(kEntryBytesPerArena % kPageSize == 0);
+
+size_t IndexOf(uintptr_t base) noexcept { return (base >> kArenaShift) & (kMapArenas - 1); }
+
+}  // namespace
+
+bool SliceMap::Initialize(os::Memory& memory) noexcept {
+    if (entries_ != nullptr) return true;
+    os::ReserveRequest request;
+    request.bytes = kMapArenas * kEntryBytesPerArena;
+    entries_ = static_cast<SliceEntry*>(memory.Reserve(request));
+    return entries_ != nullptr;
+}
+
+bool SliceMap::HasRoomFor(uintptr_t base, size_t bytes) const noexcept {
+    if (bytes > kMapArenas * kArenaSize) return false;
+    for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
+        const uintptr_t address = base + offset;
+        if (tags_[IndexOf(address)].load(std::memory_order_relaxed) != 0) return false;
+    }
+    return true;
+}
+
+bool SliceMap::Add(os::Memory& memory, uintptr_t base, size_t bytes) noexcept {
+    for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
+        const size_t index = IndexOf(base + offset);
+        std::atomic<uint64_t>& word = committed_[index / 64];
+        const uint64_t bit = uint64_t{1} << (index % 64);
+        if ((word.load(std::memory_order_relaxed) & bit) != 0) continue;
+        // Never decommitted: a reader with a wild pointer may be inside at any time.
+        if (!memory.Commit(entries_ + index * kSlicesPerArena, kEntryBytesPerArena,
+                           kEntryBytesPerArena)) {
+            return false;
+        }
+        word.fetch_or(bit, std::memory_order_relaxed);
+    }
+    for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
+        const uintptr_t address = base + offset;
+        tags_[IndexOf(address)].store(MarkOf(address), std::memory_order_release);
+    }
+    return true;
+}
+
+void SliceMap::Remove(uintptr_t base, size_t bytes) noexcept {
+    for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
+        tags_[IndexOf(base + offset)].store(0, std::memory_order_release);
+    }
+}
+
+void SliceMap::SetSlab(uintptr_t base, size_t slices, void* record, StateByte* states,
+                       SizeClass size_class, uint16_t bin_offset) noexcept {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    for (size_t i = 0; i < slices; ++i) {
+        SliceEntry& entry = *EntryAt(base + i * kSliceSize);
+        entry.states.store(states, relaxed);
+        entry.record.store(record, relaxed);
+        entry.slab_base.store(static_cast<uint32_t>(base), relaxed);
+        entry.bin_offset.store(bin_offset, relaxed);
+        entry.size_class.store(static_cast<uint8_t>(size_class), relaxed);
+        entry.kind.store(SliceKind::kSlab, relaxed);
+        entry.reciprocal.store(InfoOf(size_class).reciprocal, std::memory_order_release);
+    }
+}
+
+void SliceMap::SetRun(uintptr_t base, size_t slices, void* record) noexcept {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    for (size_t i = 0; i < slices; ++i) {
+        SliceEntry& entry = *EntryAt(base + i * kSliceSize);
+        entry.record.store(record, relaxed);
+        entry.slab_base.store(static_cast<uint32_t>(base), relaxed);
+        entry.kind.store(i == 0 ? SliceKind::kRun : SliceKind::kRunInterior,
+                         std::memory_order_release);
+    }
+}
+
+void SliceMap::Clear(uintptr_t base, size_t slices) noexcept {
+    for (size_t i = 0; i < slices; ++i) {
+        SliceEntry& entry = *EntryAt(base + i * kSliceSize);
+        entry.reciprocal.store(0, std::memory_order_relaxed);
+        entry.kind.store(SliceKind::kNone, std::memory_order_relaxed);
+        entry.record.store(nullptr, std::memory_order_relaxed);
+    }
+}
+
+}  // namespace strata::arena

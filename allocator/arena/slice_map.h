@@ -1,0 +1,92 @@
+// The slice map: for every slice of every arena, one entry that says what lies there. It answers who
+// owns any pointer value whatever, in constant time and without touching what the value points to.
+//
+//   address bits   63 ........ 40 | 39 ....... 26 | 25 ...... 16 | 15 ..... 0
+//                       tag       |  arena index  |    slice     |  offset
+//
+// tags_[arena index] holds the complement of the tag of the arena that lies there, or 0, which is the
+// complement of no tag: so NULL and other small values need no test of their own. Arenas can be
+// anywhere, as long as no two have the same index; where the system's choice collides, another place
+// is asked for.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "base/constants.h"
+#include "base/size_classes.h"
+#include "base/state_byte.h"
+#include "os/memory.h"
+
+namespace strata::arena {
+
+enum class SliceKind : uint8_t {
+    kNone,         // no block here
+    kSlab,         // part of a slab
+    kRun,          // the first slice of a large run or direct block
+    kRunInterior,  // a later slice of a large run
+};
+
+// All that a free needs to know of a small block: half a cache line. Written under the lock of the
+// owning heap, read without it, hence the relaxed atomics.
+struct alignas(32) SliceEntry {
+    std::atomic<uint64_t> reciprocal;  // of the slab's spacing; 0 when this is no slab
+    std::atomic<StateByte*> states;    // of the slab's first block
+    std::atomic<void*> record;         // slab::Slab* or slab::LargeRun*
+    std::atomic<uint32_t> slab_base;   // low half of the address of the slab's first block
+    std::atomic<uint16_t> bin_offset;  // of the bin in a thread's cache that takes this slab's blocks
+    std::atomic<SliceKind> kind;
+    std::atomic<uint8_t> size_class;
+};
+static_assert(sizeof(SliceEntry) == 32);
+
+class SliceMap {
+public:
+    constexpr SliceMap() noexcept = default;
+
+    // Reserves the room for all entries. False when the system has none. Call it once.
+    bool Initialize(os::Memory& memory) noexcept;
+
+    // The entry of the slice that `address` lies in; nullptr when it is in no arena.
+    STRATA_INLINE SliceEntry* Find(uintptr_t address) const noexcept {
+        return STRATA_LIKELY(Knows(address)) ? EntryAt(address) : nullptr;
+    }
+
+    // True when `address` lies in an arena.
+    STRATA_INLINE bool Knows(uintptr_t address) const noexcept {
+        const size_t arena = (address >> kArenaShift) & (kMapArenas - 1);
+        return tags_[arena].load(std::memory_order_relaxed) == MarkOf(address);
+    }
+    // REQUIRES: Knows(address).
+    STRATA_INLINE SliceEntry* EntryAt(uintptr_t address) const noexcept {
+        return &entries_[(address >> kSliceShift) & (kMapArenas * kSlicesPerArena - 1)];
+    }
+
+    // True when an arena may be put at [base, base + bytes). REQUIRES: kArenaSize multiples.
+    bool HasRoomFor(uintptr_t base, size_t bytes) const noexcept;
+    // Makes the entries of [base, base + bytes) usable, all kNone. False when memory is short.
+    // REQUIRES: HasRoomFor; the caller serialises Add and Remove.
+    bool Add(os::Memory& memory, uintptr_t base, size_t bytes) noexcept;
+    // REQUIRES: all entries are kNone.
+    void Remove(uintptr_t base, size_t bytes) noexcept;
+
+    // Entries of one slab or run. REQUIRES: added; no other thread writes these entries.
+    void SetSlab(uintptr_t base, size_t slices, void* record, StateByte* states,
+                 SizeClass size_class, uint16_t bin_offset) noexcept;
+    void SetRun(uintptr_t base, size_t slices, void* record) noexcept;
+    void Clear(uintptr_t base, size_t slices) noexcept;
+
+private:
+    static uint32_t MarkOf(uintptr_t address) noexcept {
+        return ~static_cast<uint32_t>(address >> kTagShift);
+    }
+
+    SliceEntry* entries_ = nullptr;
+    std::atomic<uint64_t> committed_[kMapArenas / 64] = {};  // arenas whose entries have memory
+    std::atomic<uint32_t> tags_[kMapArenas] = {};  // complemented; 0: no arena
+};
+
+}  // namespace strata::arena

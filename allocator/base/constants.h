@@ -1,0 +1,76 @@
+// Every tuning constant of the allocator, each with its reason. Sizes are in bytes unless named
+// otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace strata {
+
+static_assert(sizeof(void*) == 8, "Strata is 64-bit only");
+
+// An OS page on x86-64.
+inline constexpr size_t kPageSize = 4096;
+
+// A slice is Windows' allocation granularity: the smallest address range with its own reservation.
+inline constexpr size_t kSliceShift = 16;
+inline constexpr size_t kSliceSize = size_t{1} << kSliceShift;
+inline constexpr size_t kPagesPerSlice = kSliceSize / kPageSize;
+
+// An arena is one reservation. 64 MiB: large enough that a reserve call (11 us under Wine) is
+// nothing, small enough that whole arenas become free again and are released, and that the slice
+// map of one (32 KiB) is no burden for a small process.
+inline constexpr size_t kArenaShift = 26;
+inline constexpr size_t kArenaSize = size_t{1} << kArenaShift;
+inline constexpr size_t kSlicesPerArena = kArenaSize / kSliceSize;
+
+// The slice map knows 2^14 arenas, 1 TiB of address space, told apart by address bits 26..39; the
+// bits above are compared as the arena's tag (slice_map.h).
+inline constexpr size_t kMapArenaBits = 14;
+inline constexpr size_t kMapArenas = size_t{1} << kMapArenaBits;
+inline constexpr size_t kTagShift = kArenaShift + kMapArenaBits;
+
+// The longest large run inside a shared arena; longer blocks are direct blocks. A quarter of an
+// arena, so that an arena with a few of them still has room for others.
+inline constexpr size_t kMaxRunSlices = kSlicesPerArena / 4;
+
+// No request above this can be met; sizes below cannot overflow the arithmetic on them.
+inline constexpr size_t kMaxRequest = PTRDIFF_MAX;
+
+// Windows' MEMORY_ALLOCATION_ALIGNMENT on x64.
+inline constexpr size_t kMinAlignment = 16;
+
+// ---- slabs ---------------------------------------------------------------------------------------
+// A slab commits its pages in steps as blocks are needed: this much at first, then double. One
+// commit call costs 2-3 us whatever its size, as much as the first touch of one page, while commit
+// charge that nobody uses is what the default heap is better at.
+inline constexpr size_t kFirstSlabCommit = 2 * kPageSize;
+// A class that already has full slabs will fill this one too: commit it in larger steps.
+inline constexpr size_t kGrownSlabCommit = 8 * kPageSize;
+inline constexpr size_t kMaxSlabSlices = 8;
+
+// ---- magazines -----------------------------------------------------------------------------------
+// A magazine of n entries and its 16-byte header fill 16 * (n + 1) bytes: a power of two.
+inline constexpr uint32_t kMaxMagazineEntries = 31;
+inline constexpr uint32_t kFirstMagazineEntries = 3;
+// At most this many bytes of blocks in one magazine: with two in every bin, 64 KiB per class and thread.
+inline constexpr size_t kMaxMagazineBytes = 32 * 1024;
+// Full magazines a depot keeps; more go back to their slabs, so that slabs can become empty.
+inline constexpr uint32_t kMaxDepotMagazines = 16;
+inline constexpr size_t kMaxDepotBytes = 512 * 1024;
+// A private heap gets magazines in a thread after this many of the thread's operations on it.
+inline constexpr uint32_t kPrivateHeapWarmUp = 64;
+
+// ---- purge ---------------------------------------------------------------------------------------
+// The clock of decay: free slices keep their pages for kDecayEpochs epochs of this many milliseconds.
+inline constexpr uint64_t kEpochMilliseconds = 128;
+inline constexpr uint32_t kDecayEpochs = 4;
+// Free slices kept committed whatever their age: the next allocation needs a few.
+inline constexpr size_t kRetainedSlices = 8;
+
+// ---- large runs ----------------------------------------------------------------------------------
+// Freed runs kept whole, committed and recorded, for the next request of about their size.
+inline constexpr size_t kRunCacheEntries = 16;
+inline constexpr size_t kRunCacheBytes = size_t{32} << 20;
+
+}  // namespace strata

@@ -1,0 +1,121 @@
+// Size classes: 16-byte steps to 1 KiB, then eight per doubling to 64 KiB.
+//
+// Class 0 is for requests of 0 bytes: its blocks lie 16 bytes apart and have no usable byte, so that
+// slack = usable - requested holds there too and malloc needs no special case.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bits.h"
+#include "base/constants.h"
+#include "base/multiply.h"
+
+namespace strata {
+
+enum class SizeClass : uint8_t {};
+
+inline constexpr size_t kSmallStep = 16;
+inline constexpr size_t kLinearLimit = 1024;
+inline constexpr size_t kLinearClasses = kLinearLimit / kSmallStep + 1;
+inline constexpr size_t kClassesPerDoubling = 8;
+inline constexpr size_t kMaxSlabBlock = 64 * 1024;
+inline constexpr size_t kSizeClasses =
+    kLinearClasses + kClassesPerDoubling * (FloorLog2(kMaxSlabBlock) - FloorLog2(kLinearLimit));
+
+constexpr size_t Index(SizeClass size_class) noexcept { return static_cast<size_t>(size_class); }
+
+// The class of requests above kLinearLimit. REQUIRES: kLinearLimit < size <= kMaxSlabBlock.
+constexpr SizeClass LogarithmicClass(size_t size) noexcept {
+    const unsigned log = FloorLog2(size - 1);
+    const size_t step = ((size - 1) >> (log - 3)) & (kClassesPerDoubling - 1);
+    return static_cast<SizeClass>(kLinearClasses +
+                                  (log - FloorLog2(kLinearLimit)) * kClassesPerDoubling + step);
+}
+
+// REQUIRES: size <= kMaxSlabBlock.
+constexpr SizeClass ClassOf(size_t size) noexcept {
+    if (size <= kLinearLimit) return static_cast<SizeClass>((size + kSmallStep - 1) / kSmallStep);
+    return LogarithmicClass(size);
+}
+
+struct ClassInfo {
+    uint64_t reciprocal;    // of spacing; see multiply.h
+    uint32_t spacing;       // distance of two blocks: the block size, 16 for class 0
+    uint32_t usable;        // bytes of a block: spacing, 0 for class 0
+    uint32_t blocks;        // per slab
+    uint16_t magazine_max;  // entries of a magazine when it is fully grown
+    uint8_t slices;         // per slab
+};
+
+namespace internal {
+
+constexpr uint32_t SpacingOf(size_t index) noexcept {
+    if (index == 0) return kSmallStep;
+    if (index < kLinearClasses) return static_cast<uint32_t>(index * kSmallStep);
+    const size_t k = index - kLinearClasses;
+    const size_t base = kLinearLimit << (k / kClassesPerDoubling);
+    return static_cast<uint32_t>(base + (k % kClassesPerDoubling + 1) * (base / kClassesPerDoubling));
+}
+
+// The fewest slices that hold at least four blocks with at most 1/8 of the addresses lost. (Only
+// addresses: the tail of a slab is never committed.)
+constexpr uint8_t SlicesOf(size_t spacing) noexcept {
+    for (size_t slices = 1; slices < kMaxSlabSlices; ++slices) {
+        const size_t bytes = slices * kSliceSize;
+        if (bytes / spacing >= 4 && bytes % spacing <= bytes / 8) return static_cast<uint8_t>(slices);
+    }
+    return kMaxSlabSlices;
+}
+
+// 31, 15, 7, 3 or 1 entries, as many as kMaxMagazineBytes hold.
+constexpr uint16_t MagazineMaxOf(size_t spacing) noexcept {
+    size_t entries = kMaxMagazineEntries;
+    while (entries > 1 && entries * spacing > kMaxMagazineBytes) entries /= 2;
+    return static_cast<uint16_t>(entries);
+}
+
+constexpr std::array<ClassInfo, kSizeClasses> MakeClassTable() noexcept {
+    std::array<ClassInfo, kSizeClasses> table{};
+    for (size_t i = 0; i < kSizeClasses; ++i) {
+        const uint32_t spacing = SpacingOf(i);
+        const uint8_t slices = SlicesOf(spacing);
+        table[i] = {Reciprocal(spacing),
+                    spacing,
+                    i == 0 ? 0 : spacing,
+                    static_cast<uint32_t>(slices * kSliceSize / spacing),
+                    MagazineMaxOf(spacing),
+                    slices};
+    }
+    return table;
+}
+
+}  // namespace internal
+
+inline constexpr std::array<ClassInfo, kSizeClasses> kClassTable = internal::MakeClassTable();
+
+constexpr const ClassInfo& InfoOf(SizeClass size_class) noexcept {
+    return kClassTable[Index(size_class)];
+}
+
+static_assert(kSizeClasses == 113);
+static_assert(kClassTable[kSizeClasses - 1].spacing == kMaxSlabBlock);
+static_assert(InfoOf(ClassOf(0)).usable == 0 && InfoOf(ClassOf(1)).usable == 16);
+static_assert(InfoOf(ClassOf(1024)).usable == 1024 && InfoOf(ClassOf(1025)).usable == 1152);
+
+// The smallest class for `size` bytes whose blocks are all multiples of `alignment`; slabs start at
+// multiples of kSliceSize. Returns false when no class fits. REQUIRES: alignment is a power of two.
+constexpr bool AlignedClassOf(size_t size, size_t alignment, SizeClass& result) noexcept {
+    if (size > kMaxSlabBlock || alignment > kSliceSize) return false;
+    if (size == 0) size = 1;
+    for (size_t i = Index(ClassOf(size)); i < kSizeClasses; ++i) {
+        if (kClassTable[i].spacing % alignment == 0) {
+            result = static_cast<SizeClass>(i);
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace strata

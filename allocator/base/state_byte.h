@@ -1,0 +1,55 @@
+// The state byte of a block: free or live, and how much slack. It lies outside the slab.
+//
+//   0        free and never used since its pages were committed: the memory is known to be zero
+//   1        free, dirty
+//   2..254   live; slack (usable size - requested size) = byte - 2
+//   255      live; the slack is 253 or more and stands in the last 4 bytes of the block
+//
+// Bytes are read by walkers while other threads change them, hence relaxed atomics: the instructions
+// are the plain ones.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+
+#include "base/compiler.h"
+
+namespace strata {
+
+enum class State : uint8_t { kFreeZero = 0, kFreeDirty = 1, kLive = 2, kLiveFarSlack = 255 };
+
+using StateByte = uint8_t;
+
+inline constexpr uint32_t kMaxNearSlack = 252;
+inline constexpr size_t kFarSlackBytes = 4;
+
+STRATA_INLINE uint8_t LoadState(const StateByte* byte) noexcept {
+    return std::atomic_ref<StateByte>(*const_cast<StateByte*>(byte)).load(std::memory_order_relaxed);
+}
+STRATA_INLINE void StoreState(StateByte* byte, uint8_t value) noexcept {
+    std::atomic_ref<StateByte>(*byte).store(value, std::memory_order_relaxed);
+}
+constexpr bool IsLive(uint8_t state) noexcept { return state >= static_cast<uint8_t>(State::kLive); }
+
+// Marks a block live with `slack`. `end` is one past the block's last usable byte.
+STRATA_INLINE void StoreLive(StateByte* byte, void* end, uint32_t slack) noexcept {
+    if (STRATA_LIKELY(slack <= kMaxNearSlack)) {
+        StoreState(byte, static_cast<uint8_t>(slack + static_cast<uint8_t>(State::kLive)));
+        return;
+    }
+    std::memcpy(static_cast<char*>(end) - kFarSlackBytes, &slack, kFarSlackBytes);
+    StoreState(byte, static_cast<uint8_t>(State::kLiveFarSlack));
+}
+
+// The slack of a live block.
+inline uint32_t LoadSlack(uint8_t state, const void* end) noexcept {
+    if (state != static_cast<uint8_t>(State::kLiveFarSlack)) {
+        return static_cast<uint32_t>(state) - static_cast<uint32_t>(State::kLive);
+    }
+    uint32_t slack;
+    std::memcpy(&slack, static_cast<const char*>(end) - kFarSlackBytes, kFarSlackBytes);
+    return slack;
+}
+
+}  // namespace strata

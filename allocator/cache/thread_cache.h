@@ -1,0 +1,75 @@
+// A thread's cache: its bins for the process heap, and a few private heaps' bins that it has earned.
+// Reached through the thread slot; belongs to its thread alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/size_classes.h"
+#include "cache/magazine.h"
+#include "os/thread.h"
+
+namespace strata::cache {
+
+struct HeapBins {
+    Bin bins[kSizeClasses];
+};
+
+// A private heap this thread works on. Keyed by the heap's serial, which no other heap ever has: when
+// the heap was destroyed, what stands here is simply stale.
+struct HeapSlot {
+    void* heap;
+    uint32_t serial;
+    uint32_t operations;  // so far without bins
+    HeapBins* bins;       // nullptr until earned
+};
+
+inline constexpr size_t kHeapSlots = 16;
+
+struct ThreadCache {
+    Bin bins[kSizeClasses];  // of the process heap
+    // Never holds a magazine: the slice map leads the blocks of private heaps here, so that the fast
+    // path of free needs no test for them.
+    Bin empty_bin;
+    HeapSlot slots[kHeapSlots];
+
+    HeapSlot& SlotOf(uint32_t serial) noexcept { return slots[serial % kHeapSlots]; }
+    Bin& BinAt(size_t offset) noexcept {
+        return *reinterpret_cast<Bin*>(reinterpret_cast<char*>(this) + offset);
+    }
+};
+
+// What the slice map stores: the offset of a bin in the cache.
+constexpr uint16_t BinOffset(SizeClass size_class) noexcept {
+    return static_cast<uint16_t>(offsetof(ThreadCache, bins) + Index(size_class) * sizeof(Bin));
+}
+inline constexpr uint16_t kNoBinOffset = static_cast<uint16_t>(offsetof(ThreadCache, empty_bin));
+static_assert(offsetof(ThreadCache, slots) < UINT16_MAX);
+
+// Stands in the slot of a thread whose cache was handed in: all its bins are empty and full at once,
+// so that every call takes the slow path, which works without a cache then. Never written.
+extern constinit ThreadCache g_detached_cache;
+
+STRATA_INLINE ThreadCache* CurrentCache() noexcept {
+    return static_cast<ThreadCache*>(os::GetThreadSlot());
+}
+// For fast paths: nullptr also when it would take a call to find out.
+STRATA_INLINE ThreadCache* TryCurrentCache() noexcept {
+    return static_cast<ThreadCache*>(os::TryGetThreadSlot());
+}
+
+// A zeroed cache for the calling thread, put in its slot; nullptr when memory is
+// short.
+ThreadCache* CreateThreadCache() noexcept;
+
+// Frees a cache whose magazines were handed in, and marks the calling thread detached.
+void DestroyThreadCache(ThreadCache* cache) noexcept;
+
+// Bins of a private heap, zeroed; nullptr when memory is short.
+HeapBins* CreateHeapBins() noexcept;
+void DestroyHeapBins(HeapBins* bins) noexcept;
+
+// Caches alive now.
+size_t ThreadCacheCount() noexcept;
+
+}  // namespace strata::cache

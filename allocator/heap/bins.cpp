@@ -1,0 +1,238 @@
+#include "heap/bins.h"
+
+#include <cstring>
+
+#include "arena/process_arenas.h"
+#include "heap/heap.h"
+#include "os/process.h"
+
+namespace strata::heap {
+
+using cache::Bin;
+using cache::FreeBlock;
+using cache::HeapSlot;
+using cache::Magazine;
+using cache::ThreadCache;
+
+namespace {
+
+// Puts blocks back in their slabs. REQUIRES: the lock of the class.
+void ReturnBlocks(ClassState& state, const FreeBlock* blocks, uint32_t count) noexcept {
+    for (uint32_t i = 0; i < count; ++i) {
+        const arena::SliceEntry* entry = arena::g_slice_map.Find(AddressOf(blocks[i].block));
+        auto* slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
+        state.slabs.Put(*slab, blocks[i].block);
+    }
+}
+
+uint32_t NextCapacity(uint32_t capacity, SizeClass size_class) noexcept {
+    const uint32_t most = InfoOf(size_class).magazine_max;
+    const uint32_t next = capacity == 0 ? kFirstMagazineEntries : capacity * 2 + 1;
+    return next < most ? next : most;
+}
+
+// A private heap's bins in this thread: earned by kPrivateHeapWarmUp operations.
+Bin* PrivateBin(ThreadCache& cache, Heap& heap, SizeClass size_class) noexcept {
+    const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
+    HeapSlot& slot = cache.SlotOf(serial);
+    if (STRATA_UNLIKELY(slot.serial != serial)) {
+        if (slot.bins != nullptr) {
+            const Heap* other = static_cast<const Heap*>(slot.heap);
+            const bool alive = other->serial.load(std::memory_order_relaxed) == slot.serial;
+            if (alive) return nullptr;  // two live heaps on one slot: the first keeps it
+            HandInSlot(slot);           // its heap is gone: only drops the magazines
+        }
+        slot = {&heap, serial, 0, nullptr};
+    }
+    if (STRATA_UNLIKELY(slot.bins == nullptr)) {
+        if (++slot.operations < kPrivateHeapWarmUp) return nullptr;
+        slot.bins = cache::CreateHeapBins();
+        if (slot.bins == nullptr) return nullptr;
+    }
+    return &slot.bins->bins[Index(size_class)];
+}
+
+bool TakeUncached(Heap& heap, SizeClass size_class, FreeBlock& block) noexcept {
+    const PartGuard guard(heap, size_class);
+    return heap.classes[Index(size_class)].slabs.Take(heap.RequestFor(size_class), &block, 1) == 1;
+}
+
+void GiveUncached(Heap& heap, SizeClass size_class, FreeBlock block) noexcept {
+    const PartGuard guard(heap, size_class);
+    ReturnBlocks(heap.classes[Index(size_class)], &block, 1);
+}
+
+// Replaces the empty magazine for allocation by a larger one, if there is a larger one to be had.
+bool GrowAllocMagazine(Bin& bin, SizeClass size_class) noexcept {
+    Magazine* const old = bin.alloc_magazine();
+    const uint32_t capacity = old == nullptr ? 0 : old->capacity;
+    const uint32_t wanted = NextCapacity(capacity, size_class);
+    if (wanted == capacity) return true;
+    Magazine* magazine = cache::CreateMagazine(wanted);
+    if (magazine == nullptr) return old != nullptr;
+    bin.SetAlloc(magazine, 0);
+    if (old != nullptr) cache::DestroyMagazine(old);
+    return true;
+}
+
+// Fills the empty bin: from its other magazine, the depot, or the slabs.
+bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
+    if (bin.free_count() != 0) {
+        bin.Swap();
+        return true;
+    }
+    ClassState& state = heap.classes[Index(size_class)];
+    Magazine* filled = nullptr;
+    {
+        const PartGuard guard(heap, size_class);
+        filled = state.depot.Take();
+    }
+    if (filled != nullptr) {
+        if (Magazine* empty = bin.alloc_magazine()) cache::DestroyMagazine(empty);
+        bin.SetAlloc(filled, filled->count);
+        return true;
+    }
+    PurgeTick();
+    if (!GrowAllocMagazine(bin, size_class)) return false;
+    Magazine* const magazine = bin.alloc_magazine();
+    uint32_t taken = 0;
+    {
+        const PartGuard guard(heap, size_class);
+        taken = state.slabs.Take(heap.RequestFor(size_class), magazine->blocks,
+                                 magazine->capacity);
+    }
+    bin.SetAlloc(magazine, taken);
+    return taken != 0;
+}
+
+// Makes room in the full free magazine: by the other magazine, growth, the depot, or the slabs.
+// False when memory for a magazine is short.
+bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
+    Magazine* const full = bin.free_magazine();
+    if (full != nullptr && bin.alloc_magazine() != nullptr && bin.alloc_count() == 0) {
+        bin.Swap();
+        return true;
+    }
+    const uint32_t capacity = full == nullptr ? 0 : full->capacity;
+    const uint32_t wanted = NextCapacity(capacity, size_class);
+    Magazine* const fresh = cache::CreateMagazine(wanted);
+    if (fresh != nullptr && wanted > capacity) {
+        if (full != nullptr) {
+            std::memcpy(fresh->blocks, full->blocks, capacity * sizeof(FreeBlock));
+            cache::DestroyMagazine(full);
+        }
+        bin.SetFree(fresh, capacity);
+        return true;
+    }
+    if (full == nullptr) return false;
+    ClassState& state = heap.classes[Index(size_class)];
+    bool kept = false;
+    {
+        const PartGuard guard(heap, size_class);
+        if (fresh != nullptr) kept = state.depot.Put(full, capacity, size_class);
+        if (!kept) ReturnBlocks(state, full->blocks, capacity);
+    }
+    if (kept) {
+        bin.SetFree(fresh, 0);
+        return true;
+    }
+    if (fresh != nullptr) cache::DestroyMagazine(fresh);
+    bin.SetFree(full, 0);
+    PurgeTick();
+    return true;
+}
+
+void HandInMagazine(Heap& heap, SizeClass size_class, Magazine* magazine, uint32_t count) noexcept {
+    if (magazine == nullptr) return;
+    ClassState& state = heap.classes[Index(size_class)];
+    bool kept = false;
+    if (count != 0) {
+        const PartGuard guard(heap, size_class);
+        // Nearly empty ones are not worth a place in the depot.
+        kept = count * 2 >= magazine->capacity && state.depot.Put(magazine, count, size_class);
+        if (!kept) ReturnBlocks(state, magazine->blocks, count);
+    }
+    if (!kept) cache::DestroyMagazine(magazine);
+}
+
+}  // namespace
+
+Bin* BinFor(Heap& heap, SizeClass size_class) noexcept {
+    ThreadCache* cache = cache::CurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr)) {
+        cache = cache::CreateThreadCache();
+        if (cache == nullptr) return nullptr;
+    }
+    if (STRATA_UNLIKELY(cache == &cache::g_detached_cache)) return nullptr;
+    if (heap.is_process_heap) return &cache->bins[Index(size_class)];
+    return PrivateBin(*cache, heap, size_class);
+}
+
+bool TakeBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock& block) noexcept {
+    if (bin != nullptr) {
+        if (bin->Pop(block)) return true;
+        if (Refill(heap, *bin, size_class)) return bin->Pop(block);
+    }
+    return TakeUncached(heap, size_class, block);
+}
+
+void GiveBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock block) noexcept {
+    if (bin != nullptr) {
+        if (bin->Push(block.block, block.state)) return;
+        if (MakeRoom(heap, *bin, size_class) && bin->Push(block.block, block.state)) return;
+    }
+    GiveUncached(heap, size_class, block);
+}
+
+void HandInBins(Heap& heap, Bin* bins) noexcept {
+    for (size_t i = 0; i < kSizeClasses; ++i) {
+        Bin& bin = bins[i];
+        const auto size_class = static_cast<SizeClass>(i);
+        HandInMagazine(heap, size_class, bin.alloc_magazine(), bin.alloc_count());
+        HandInMagazine(heap, size_class, bin.free_magazine(), bin.free_count());
+        bin = Bin{};
+    }
+}
+
+void HandInSlot(HeapSlot& slot) noexcept {
+    if (slot.bins != nullptr) {
+        Heap* heap = static_cast<Heap*>(slot.heap);
+        if (heap->serial.load(std::memory_order_relaxed) == slot.serial) {
+            HandInBins(*heap, slot.bins->bins);
+        } else {
+            for (Bin& bin : slot.bins->bins) {
+                if (Magazine* m = bin.alloc_magazine()) cache::DestroyMagazine(m);
+                if (Magazine* m = bin.free_magazine()) cache::DestroyMagazine(m);
+            }
+        }
+        cache::DestroyHeapBins(slot.bins);
+    }
+    slot = HeapSlot{};
+}
+
+void DrainDepots(Heap& heap) noexcept {
+    for (size_t i = 0; i < kSizeClasses; ++i) {
+        ClassState& state = heap.classes[i];
+        Magazine* emptied = nullptr;
+        {
+            const PartGuard guard(heap, static_cast<SizeClass>(i));
+            while (Magazine* magazine = state.depot.Take()) {
+                ReturnBlocks(state, magazine->blocks, magazine->count);
+                magazine->next = emptied;
+                emptied = magazine;
+            }
+        }
+        while (Magazine* magazine = emptied) {
+            emptied = magazine->next;
+            cache::DestroyMagazine(magazine);
+        }
+    }
+}
+
+void PurgeTick() noexcept {
+    const uint64_t now = os::Milliseconds();
+    slab::PurgeRuns(now, false);
+    arena::PurgeTick();
+}
+
+}  // namespace strata::heap

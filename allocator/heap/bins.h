@@ -1,0 +1,33 @@
+// Between a heap and a thread's bins: how bins are found, filled, emptied and handed in. Internal to
+// this folder.
+#pragma once
+
+#include "cache/thread_cache.h"
+#include "heap/heap_record.h"
+
+namespace strata::heap {
+
+// The calling thread's bin for a class of `heap`, made on demand; nullptr when this thread works on
+// the heap without magazines (it is detached, or has not earned them yet).
+cache::Bin* BinFor(Heap& heap, SizeClass size_class) noexcept;
+
+// Takes one free block, through `bin` when it is not nullptr. False when memory is short.
+bool TakeBlock(Heap& heap, cache::Bin* bin, SizeClass size_class, slab::FreeBlock& block) noexcept;
+
+// Gives one free block back, through `bin` when it is not nullptr. Its state byte is free.
+void GiveBlock(Heap& heap, cache::Bin* bin, SizeClass size_class, slab::FreeBlock block) noexcept;
+
+// Empties kSizeClasses bins into the heap's depots and slabs; the bins are as new afterwards.
+void HandInBins(Heap& heap, cache::Bin* bins) noexcept;
+
+// The same for the bins of a slot, if its heap is still alive; the slot is empty afterwards.
+// REQUIRES: g_registry_lock, or that the heap cannot end meanwhile.
+void HandInSlot(cache::HeapSlot& slot) noexcept;
+
+// Empties all depots of `heap` into its slabs.
+void DrainDepots(Heap& heap) noexcept;
+
+// Lets decayed memory go; without any lock held. Cheap when nothing is due.
+void PurgeTick() noexcept;
+
+}  // namespace strata::heap

@@ -1,0 +1,69 @@
+// malloc and free of small blocks of the process heap: what nearly every call comes to. Everything
+// else is in the slow functions at the end, out of line.
+//
+// malloc: slot -> bin -> pop -> write the state byte.
+// free:   slice map entry -> block index -> state byte -> slot -> bin -> push.
+#pragma once
+
+#include "arena/process_arenas.h"
+#include "cache/thread_cache.h"
+#include "heap/heap.h"
+
+namespace strata::heap {
+
+// The slow paths: any size, any pointer, any state of the thread.
+STRATA_COLD void* AllocateSlow(size_t bytes, bool zero) noexcept;
+STRATA_COLD void FreeSlow(void* block) noexcept;
+
+STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {
+    if (STRATA_UNLIKELY(bytes > kLinearLimit)) return AllocateSlow(bytes, false);
+    cache::ThreadCache* cache = cache::TryCurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr)) return AllocateSlow(bytes, false);
+    const size_t rounded = bytes + (kSmallStep - 1);
+    cache::FreeBlock block;
+    if (STRATA_UNLIKELY(!cache->bins[rounded / kSmallStep].Pop(block))) {
+        return AllocateSlow(bytes, false);
+    }
+    // slack = 16 * class - bytes = 15 - (bytes + 15) % 16, for 0 bytes too (class 0).
+    const size_t slack = (kSmallStep - 1) - rounded % kSmallStep;
+    StoreState(block.state, static_cast<uint8_t>(slack + static_cast<uint8_t>(State::kLive)));
+    return block.block;
+}
+
+// Finds the state byte of the slab block that starts at `block`; false when none does.
+STRATA_INLINE bool FindState(const void* block, arena::SliceEntry*& entry,
+                             StateByte*& state) noexcept {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    entry = nullptr;
+    if (STRATA_UNLIKELY(!arena::g_slice_map.Knows(AddressOf(block)))) return false;
+    entry = arena::g_slice_map.EntryAt(AddressOf(block));
+    const uint32_t offset =
+        static_cast<uint32_t>(AddressOf(block)) - entry->slab_base.load(relaxed);
+    const uint64_t reciprocal = entry->reciprocal.load(relaxed);
+    const Product product = Multiply(offset, reciprocal);
+    // Not a multiple of the spacing, or no slab (reciprocal 0).
+    if (STRATA_UNLIKELY(product.low >= reciprocal)) return false;
+    state = entry->states.load(relaxed) + product.high;
+    return true;
+}
+
+// Frees a live small block of the process heap into the calling thread's magazine. False, and nothing
+// is done, in every other case.
+STRATA_INLINE bool FreeIfFast(void* block) noexcept {
+    arena::SliceEntry* entry;
+    StateByte* state;
+    if (STRATA_UNLIKELY(!FindState(block, entry, state))) return false;
+    if (STRATA_UNLIKELY(!IsLive(LoadState(state)))) return false;
+    cache::ThreadCache* cache = cache::TryCurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr)) return false;
+    cache::Bin& bin = cache->BinAt(entry->bin_offset.load(std::memory_order_relaxed));
+    if (STRATA_UNLIKELY(!bin.Push(block, state))) return false;
+    StoreState(state, static_cast<uint8_t>(State::kFreeDirty));
+    return true;
+}
+
+STRATA_INLINE void FreeFast(void* block) noexcept {
+    if (STRATA_UNLIKELY(!FreeIfFast(block))) FreeSlow(block);
+}
+
+}  // namespace strata::heap

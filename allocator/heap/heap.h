@@ -1,0 +1,112 @@
+// Heaps: what the layers above use. Sizes in bytes; all functions may be called from any thread and,
+// unless they say otherwise, with any pointer value; a pointer that is not what it should be ends the
+// process through os/fatal.h. The last error / errno is set on failure only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "arena/process_arenas.h"
+#include "os/fatal.h"
+
+namespace strata::heap {
+
+class Heap;
+
+// ---- life -----------------------------------------------------------------------------------------
+
+// Makes everything ready; called by all functions that need it. False when memory is short; a later
+// call tries again.
+bool Initialize() noexcept;
+
+// The heap of malloc; nullptr only when Initialize fails.
+Heap* ProcessHeap() noexcept;
+
+// A new heap; `options` are kept for Options(). nullptr when memory is short.
+Heap* CreateHeap(uint32_t options) noexcept;
+
+// Frees all blocks of `heap`, and it. REQUIRES: alive, not the process heap, in no other thread's use.
+void DestroyHeap(Heap* heap) noexcept;
+
+// The heap with this handle; nullptr when `handle` is not a live heap. Any value is allowed.
+Heap* FromHandle(void* handle) noexcept;
+
+uint32_t Options(const Heap& heap) noexcept;
+bool IsProcessHeap(const Heap& heap) noexcept;
+
+// The number of heaps; fills `heaps` up to `capacity`, in creation order.
+size_t ListHeaps(Heap** heaps, size_t capacity) noexcept;
+
+// ---- blocks ----------------------------------------------------------------------------------------
+
+// True when `pointer` lies in an arena of Strata: in constant time, without touching it.
+inline bool Owns(const void* pointer) noexcept {
+    return arena::g_slice_map.Find(AddressOf(pointer)) != nullptr;
+}
+
+// nullptr, with the out-of-memory error, when memory is short or `bytes` is impossible.
+void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept;
+// `alignment`: a power of two.
+void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept;
+
+// Frees a live block. `expected`: the heap it must belong to, or nullptr for any.
+void Free(Heap* expected, void* block) noexcept;
+
+struct ResizeOptions {
+    bool zero = false;      // zero what lies past the old requested size
+    bool in_place = false;  // or fail
+    size_t alignment = 16;  // of a moved block
+};
+// `block` not null. nullptr: it is as it was.
+void* Resize(Heap* expected, void* block, size_t bytes, const ResizeOptions& options) noexcept;
+
+// Fatal unless `block` is live.
+size_t RequestedSize(const void* block) noexcept;
+size_t UsableSize(const void* block) noexcept;
+
+// What stands at a pointer, without judgement.
+enum class BlockStatus : uint8_t { kLive, kFreed, kInterior, kUnallocated, kForeign };
+struct BlockInfo {
+    BlockStatus status = BlockStatus::kForeign;
+    Heap* heap = nullptr;         // not for kUnallocated and kForeign
+    const void* block = nullptr;  // the start of the block it lies in
+    size_t requested = 0;         // kLive
+    size_t usable = 0;
+};
+// Exact for any block that no other thread frees meanwhile.
+BlockInfo Describe(const void* pointer) noexcept;
+// The same for a pointer about which nothing is known, also against other threads' frees, but only
+// true answers for blocks of `heap`: true when it is a live block of it.
+bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept;
+
+// Ends the process with the message for what `info` says of `pointer`.
+[[noreturn]] void ReportBadPointer(os::Operation operation, const void* pointer,
+                                   const BlockInfo& info, const Heap* expected) noexcept;
+
+// ---- whole heaps -------------------------------------------------------------------------------------
+
+// Recursive. Others' slow paths wait; their magazines stay usable. Unlock: false when not held.
+void LockHeap(Heap& heap) noexcept;
+bool UnlockHeap(Heap& heap) noexcept;
+
+// True when all records of the heap agree with each other.
+bool IsConsistent(Heap& heap) noexcept;
+
+// Hands in the calling thread's magazines for this heap and empties its depots, so that free slabs
+// and runs go back to the arenas.
+void Trim(Heap& heap) noexcept;
+
+// Trims all heaps and decommits everything that is free.
+void PurgeAll() noexcept;
+
+// The calling thread ends: its magazines are handed in. It may still allocate and free, more slowly.
+void ThreadDetach() noexcept;
+
+// The process ends, other threads are gone: nothing is freed, nothing waited for.
+void ProcessDetach() noexcept;
+
+// For fork in the POSIX build: takes and gives back every lock.
+void LockEverything() noexcept;
+void UnlockEverything() noexcept;
+
+}  // namespace strata::heap

@@ -1,0 +1,80 @@
+// The record behind a heap handle. It lies at a multiple of 64 KiB in a reservation of its own
+// (registry.cpp); the handle is its address.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "arena/arena_set.h"
+#include "base/size_classes.h"
+#include "cache/depot.h"
+#include "cache/thread_cache.h"
+#include "os/lock.h"
+#include "os/thread.h"
+#include "slab/large_run.h"
+#include "slab/slab_set.h"
+
+namespace strata::heap {
+
+// What a heap has per size class. Both parts are guarded by depot.lock.
+struct ClassState {
+    cache::Depot depot;
+    slab::SlabSet slabs;
+};
+static_assert(sizeof(ClassState) == 32);
+
+class Heap {
+public:
+    enum class Life : uint32_t { kNever = 0, kAlive = 0x61727453, kDestroyed = 0x64616564 };
+
+    std::atomic<Life> life;
+    // Never the same for two heaps of a process; 0 when destroyed. Thread caches and arenas know
+    // the heap by it.
+    std::atomic<uint32_t> serial;
+    uint32_t options;  // the HEAP_* flags it was created with
+    bool is_process_heap;
+
+    // HeapLock: who holds all locks of the heap, and how often. Guarded by those locks.
+    std::atomic<uintptr_t> lock_owner;
+    uint32_t lock_depth;
+
+    os::Lock runs_lock;
+    slab::LargeRun* runs;  // guarded by runs_lock
+
+    Heap* next;  // in creation order; guarded by the registry's lock
+    Heap* previous;
+
+    ClassState classes[kSizeClasses];
+
+    uint16_t BinOffset(SizeClass size_class) const noexcept {
+        return is_process_heap ? cache::BinOffset(size_class) : cache::kNoBinOffset;
+    }
+    slab::SlabRequest RequestFor(SizeClass size_class) noexcept {
+        return {size_class, serial.load(std::memory_order_relaxed), this, BinOffset(size_class),
+                false};
+    }
+};
+static_assert(sizeof(Heap) <= kPageSize);
+
+// Holds one lock of a heap, unless the thread holds the whole heap anyway (HeapLock).
+class PartGuard {
+public:
+    PartGuard(Heap& heap, os::Lock& lock) noexcept
+        : lock_(heap.lock_owner.load(std::memory_order_relaxed) == os::ThreadToken() ? nullptr
+                                                                                    : &lock) {
+        if (lock_ != nullptr) lock_->Acquire();
+    }
+    PartGuard(Heap& heap, SizeClass size_class) noexcept
+        : PartGuard(heap, heap.classes[Index(size_class)].depot.lock) {}
+    ~PartGuard() {
+        if (lock_ != nullptr) lock_->Release();
+    }
+    PartGuard(const PartGuard&) = delete;
+    PartGuard& operator=(const PartGuard&) = delete;
+
+private:
+    os::Lock* lock_;
+};
+
+}  // namespace strata::heap

@@ -1,0 +1,225 @@
+#include "heap/registry.h"
+
+#include <new>
+
+#include "arena/process_arenas.h"
+#include "heap/bins.h"
+#include "heap/heap.h"
+#include "os/process.h"
+
+namespace strata::heap {
+
+constinit os::Lock g_registry_lock;
+constinit Heap* g_first_heap = nullptr;
+constinit std::atomic<Heap*> g_process_heap{nullptr};
+
+namespace {
+
+using arena::g_memory;
+
+// Serials below this are owners with a meaning of their own (metadata, runs).
+constexpr uint32_t kFirstSerial = 16;
+
+// Records lie in regions of this many, 64 KiB of addresses and one page of memory each. A record
+// stays committed when its heap ends, so that a stale handle can be looked at.
+constexpr size_t kHeapsPerRegion = 1024;
+constexpr size_t kRegionBytes = kHeapsPerRegion * kSliceSize;
+constexpr size_t kRegions = 64;
+
+struct Region {
+    std::atomic<char*> base;
+    std::atomic<uint32_t> created;  // records that have memory
+};
+
+constinit Region g_regions[kRegions] = {};
+constinit Heap* g_free_records = nullptr;  // destroyed heaps' records, linked by next
+constinit Heap* g_last_heap = nullptr;
+constinit uint32_t g_next_serial = kFirstSerial;
+constinit bool g_slot_created = false;
+constinit std::atomic<bool> g_process_ending{false};
+
+void OnThreadExit(void*) noexcept { ThreadDetach(); }
+
+Heap* NewRecord() noexcept {
+    for (Region& region : g_regions) {
+        char* base = region.base.load(std::memory_order_relaxed);
+        if (base == nullptr) {
+            os::ReserveRequest request;
+            request.bytes = kRegionBytes;
+            base = static_cast<char*>(g_memory.Reserve(request));
+            if (base == nullptr) return nullptr;
+            region.base.store(base, std::memory_order_release);
+        }
+        const uint32_t created = region.created.load(std::memory_order_relaxed);
+        if (created == kHeapsPerRegion) continue;
+        char* const record = base + created * kSliceSize;
+        if (!g_memory.Commit(record, kPageSize, kPageSize)) return nullptr;
+        region.created.store(created + 1, std::memory_order_release);
+        return reinterpret_cast<Heap*>(record);
+    }
+    return nullptr;
+}
+
+// REQUIRES: g_registry_lock.
+Heap* CreateLocked(uint32_t options, bool is_process_heap) noexcept {
+    Heap* heap = g_free_records;
+    if (heap != nullptr) {
+        g_free_records = heap->next;
+    } else {
+        heap = NewRecord();
+        if (heap == nullptr) return nullptr;
+    }
+    new (heap) Heap{};
+    heap->options = options;
+    heap->is_process_heap = is_process_heap;
+    heap->serial.store(g_next_serial++, std::memory_order_relaxed);
+    heap->previous = g_last_heap;
+    (g_last_heap != nullptr ? g_last_heap->next : g_first_heap) = heap;
+    g_last_heap = heap;
+    heap->life.store(Heap::Life::kAlive, std::memory_order_release);
+    return heap;
+}
+
+// REQUIRES: g_registry_lock.
+void UnlinkLocked(Heap* heap) noexcept {
+    (heap->previous != nullptr ? heap->previous->next : g_first_heap) = heap->next;
+    (heap->next != nullptr ? heap->next->previous : g_last_heap) = heap->previous;
+}
+
+}  // namespace
+
+bool Initialize() noexcept {
+    if (g_process_heap.load(std::memory_order_acquire) != nullptr) return true;
+    const os::LockGuard guard(g_registry_lock);
+    if (g_process_heap.load(std::memory_order_relaxed) != nullptr) return true;
+    if (!arena::InitializeProcessArenas()) return false;
+    if (!g_slot_created) g_slot_created = os::CreateThreadSlot(&OnThreadExit);
+    if (!g_slot_created) return false;
+    Heap* heap = CreateLocked(0, true);
+    if (heap == nullptr) return false;
+    g_process_heap.store(heap, std::memory_order_release);
+    return true;
+}
+
+Heap* ProcessHeap() noexcept {
+    Heap* heap = g_process_heap.load(std::memory_order_acquire);
+    if (STRATA_LIKELY(heap != nullptr)) return heap;
+    return Initialize() ? g_process_heap.load(std::memory_order_acquire) : nullptr;
+}
+
+Heap* CreateHeap(uint32_t options) noexcept {
+    if (!Initialize()) return nullptr;
+    const os::LockGuard guard(g_registry_lock);
+    return CreateLocked(options, false);
+}
+
+void DestroyHeap(Heap* heap) noexcept {
+    {
+        const os::LockGuard guard(g_registry_lock);
+        heap->life.store(Heap::Life::kDestroyed, std::memory_order_relaxed);
+        // From here on no thread takes its cached bins of this heap for valid.
+        heap->serial.store(0, std::memory_order_relaxed);
+        UnlinkLocked(heap);
+    }
+    for (ClassState& state : heap->classes) {
+        while (cache::Magazine* magazine = state.depot.Take()) cache::DestroyMagazine(magazine);
+        state.slabs.DestroyAll();
+    }
+    while (slab::LargeRun* run = heap->runs) {
+        heap->runs = run->next;
+        arena::g_arenas.SetOwner(run->base, 1, slab::kRunOwner);
+        if (slab::MarkFree(*run)) slab::FreeRun(run);
+    }
+    {
+        const os::LockGuard guard(g_registry_lock);
+        heap->next = g_free_records;
+        g_free_records = heap;
+    }
+    PurgeTick();
+}
+
+Heap* FromHandle(void* handle) noexcept {
+    const uintptr_t address = AddressOf(handle);
+    if (address % kSliceSize != 0) return nullptr;
+    for (const Region& region : g_regions) {
+        const char* base = region.base.load(std::memory_order_acquire);
+        if (base == nullptr) return nullptr;
+        const uintptr_t offset = address - AddressOf(base);
+        if (offset >= kRegionBytes) continue;
+        if (offset / kSliceSize >= region.created.load(std::memory_order_acquire)) return nullptr;
+        Heap* heap = static_cast<Heap*>(handle);
+        return heap->life.load(std::memory_order_acquire) == Heap::Life::kAlive ? heap : nullptr;
+    }
+    return nullptr;
+}
+
+uint32_t Options(const Heap& heap) noexcept { return heap.options; }
+bool IsProcessHeap(const Heap& heap) noexcept { return heap.is_process_heap; }
+
+size_t ListHeaps(Heap** heaps, size_t capacity) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    size_t count = 0;
+    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) {
+        if (count < capacity) heaps[count] = heap;
+        ++count;
+    }
+    return count;
+}
+
+void LockHeap(Heap& heap) noexcept {
+    const uintptr_t self = os::ThreadToken();
+    if (heap.lock_owner.load(std::memory_order_relaxed) == self) {
+        ++heap.lock_depth;
+        return;
+    }
+    for (ClassState& state : heap.classes) state.depot.lock.Acquire();
+    heap.runs_lock.Acquire();
+    heap.lock_owner.store(self, std::memory_order_relaxed);
+    heap.lock_depth = 1;
+}
+
+bool UnlockHeap(Heap& heap) noexcept {
+    if (heap.lock_owner.load(std::memory_order_relaxed) != os::ThreadToken()) return false;
+    if (--heap.lock_depth != 0) return true;
+    heap.lock_owner.store(0, std::memory_order_relaxed);
+    heap.runs_lock.Release();
+    for (ClassState& state : heap.classes) state.depot.lock.Release();
+    return true;
+}
+
+void ThreadDetach() noexcept {
+    cache::ThreadCache* cache = cache::CurrentCache();
+    if (cache == nullptr || cache == &cache::g_detached_cache) return;
+    if (g_process_ending.load(std::memory_order_relaxed)) return;
+    if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {
+        HandInBins(*heap, cache->bins);
+    }
+    {
+        // Keeps private heaps from ending while their magazines are handed in.
+        const os::LockGuard guard(g_registry_lock);
+        for (cache::HeapSlot& slot : cache->slots) HandInSlot(slot);
+    }
+    cache::DestroyThreadCache(cache);
+}
+
+void ProcessDetach() noexcept { g_process_ending.store(true, std::memory_order_relaxed); }
+
+void LockEverything() noexcept {
+    g_registry_lock.Acquire();
+    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) LockHeap(*heap);
+    slab::RunCacheLock().Acquire();
+    arena::g_arenas.lock().Acquire();
+    arena::g_metadata.lock().Acquire();
+    arena::g_metadata_arenas.lock().Acquire();
+}
+
+void UnlockEverything() noexcept {
+    arena::g_metadata_arenas.lock().Release();
+    arena::g_metadata.lock().Release();
+    arena::g_arenas.lock().Release();
+    slab::RunCacheLock().Release();
+    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) UnlockHeap(*heap);
+    g_registry_lock.Release();
+}
+
+}  // namespace strata::heap

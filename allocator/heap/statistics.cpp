@@ -1,0 +1,108 @@
+#include "heap/statistics.h"
+
+#include "heap/heap_record.h"
+#include "heap/registry.h"
+
+namespace strata::heap {
+
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+void AddSlab(const slab::Slab& slab, ClassStatistics& sum) noexcept {
+    ++sum.slabs;
+    sum.committed += RoundUp(size_t{slab.limit} * slab.spacing(), kPageSize);
+    const size_t usable = slab.usable();
+    for (uint32_t i = 0; i < slab.limit; ++i) {
+        const uint8_t state = LoadState(slab.states + i);
+        if (!IsLive(state)) continue;
+        ++sum.live_blocks;
+        sum.live_bytes += usable - LoadSlack(state, slab.BlockAt(i) + usable);
+    }
+}
+
+}  // namespace
+
+ClassStatistics CollectClass(Heap& heap, size_t class_index) noexcept {
+    ClassStatistics sum;
+    sum.block_bytes = kClassTable[class_index].usable;
+    const PartGuard guard(heap, static_cast<SizeClass>(class_index));
+    heap.classes[class_index].slabs.ForEach([&](const slab::Slab& slab) { AddSlab(slab, sum); });
+    return sum;
+}
+
+ClassStatistics CollectRuns(Heap& heap) noexcept {
+    ClassStatistics sum;
+    const PartGuard guard(heap, heap.runs_lock);
+    for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
+        ++sum.slabs;
+        ++sum.live_blocks;
+        sum.live_bytes += run->requested.load(kRelaxed);
+        sum.committed += run->usable();
+    }
+    return sum;
+}
+
+void ForEachHeap(HeapVisitor visitor, void* context) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) visitor(context, *heap);
+}
+
+void Collect(Statistics& statistics) noexcept {
+    statistics = Statistics{};
+    ForEachHeap(
+        [](void* context, Heap& heap) {
+            auto& sum = *static_cast<Statistics*>(context);
+            ++sum.heaps;
+            const auto add = [&](const ClassStatistics& part) {
+                sum.live_blocks += part.live_blocks;
+                sum.live_bytes += part.live_bytes;
+            };
+            for (size_t i = 0; i < kSizeClasses; ++i) add(CollectClass(heap, i));
+            add(CollectRuns(heap));
+        },
+        &statistics);
+    const os::MemoryCounters counters = arena::g_memory.Counters();
+    statistics.reserved = counters.reserved;
+    statistics.committed = counters.committed;
+    statistics.peak_committed = counters.peak_committed;
+    statistics.commit_calls = counters.commit_calls;
+    statistics.decommit_calls = counters.decommit_calls;
+    statistics.reserve_calls = counters.reserve_calls;
+    statistics.release_calls = counters.release_calls;
+    statistics.arenas = arena::g_arenas.arenas();
+    const size_t blocks = arena::g_arenas.slice_committed() + slab::DirectCommitted();
+    statistics.metadata = counters.committed > blocks ? counters.committed - blocks : 0;
+}
+
+size_t LargestFreeBlock(Heap& heap) noexcept {
+    size_t largest = 0;
+    for (size_t i = kSizeClasses; i-- > 0 && largest == 0;) {
+        const PartGuard guard(heap, static_cast<SizeClass>(i));
+        heap.classes[i].slabs.ForEach([&](const slab::Slab& slab) {
+            if (slab.free != 0 && slab.usable() > largest) largest = slab.usable();
+        });
+    }
+    return largest;
+}
+
+bool IsConsistent(Heap& heap) noexcept {
+    bool good = true;
+    for (size_t i = 0; i < kSizeClasses; ++i) {
+        const PartGuard guard(heap, static_cast<SizeClass>(i));
+        heap.classes[i].slabs.ForEach([&](const slab::Slab& slab) {
+            good = good && slab.heap == &heap && Index(slab.size_class) == i &&
+                   slab::IsConsistent(slab);
+        });
+    }
+    const PartGuard guard(heap, heap.runs_lock);
+    for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
+        const size_t requested = run->requested.load(kRelaxed);
+        good = good && run->heap == &heap && requested <= run->committed &&
+               run->committed <= run->capacity() &&
+               arena::g_slice_map.Find(AddressOf(run->base)) != nullptr;
+    }
+    return good;
+}
+
+}  // namespace strata::heap

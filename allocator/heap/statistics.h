@@ -1,0 +1,46 @@
+// Figures of the whole process. Sizes in bytes.
+#pragma once
+
+#include <cstddef>
+
+#include "heap/heap.h"
+
+namespace strata::heap {
+
+struct Statistics {
+    size_t reserved = 0;
+    size_t committed = 0;
+    size_t peak_committed = 0;
+    size_t metadata = 0;  // the part of `committed` that holds records
+    size_t live_blocks = 0;
+    size_t live_bytes = 0;  // requested
+    size_t heaps = 0;
+    size_t arenas = 0;
+    size_t commit_calls = 0;
+    size_t decommit_calls = 0;
+    size_t reserve_calls = 0;
+    size_t release_calls = 0;
+};
+
+// Visits every slab of every heap. Each class is counted under its lock, one after the other.
+void Collect(Statistics& statistics) noexcept;
+
+// The part of one size class, or of the large runs, in one heap.
+struct ClassStatistics {
+    size_t block_bytes = 0;  // usable size; 0 for large runs
+    size_t slabs = 0;        // or runs
+    size_t live_blocks = 0;
+    size_t live_bytes = 0;
+    size_t committed = 0;
+};
+ClassStatistics CollectClass(Heap& heap, size_t class_index) noexcept;
+ClassStatistics CollectRuns(Heap& heap) noexcept;
+
+// The largest block that could be allocated from the heap's committed free memory.
+size_t LargestFreeBlock(Heap& heap) noexcept;
+
+// Calls f(Heap&) for every heap, oldest first, while none can be created or end.
+using HeapVisitor = void (*)(void* context, Heap& heap);
+void ForEachHeap(HeapVisitor visitor, void* context) noexcept;
+
+}  // namespace strata::heap

@@ -1,0 +1,38 @@
+// Giving memory back on request.
+#include "heap/bins.h"
+#include "heap/heap.h"
+#include "heap/registry.h"
+#include "heap/statistics.h"
+#include "os/process.h"
+
+namespace strata::heap {
+
+namespace {
+
+void HandInOwnBins(Heap& heap) noexcept {
+    cache::ThreadCache* cache = cache::CurrentCache();
+    if (cache == nullptr || cache == &cache::g_detached_cache) return;
+    if (heap.is_process_heap) {
+        HandInBins(heap, cache->bins);
+        return;
+    }
+    const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
+    cache::HeapSlot& slot = cache->SlotOf(serial);
+    if (slot.serial == serial) HandInSlot(slot);
+}
+
+}  // namespace
+
+void Trim(Heap& heap) noexcept {
+    HandInOwnBins(heap);
+    DrainDepots(heap);
+}
+
+void PurgeAll() noexcept {
+    if (g_process_heap.load(std::memory_order_acquire) == nullptr) return;
+    ForEachHeap([](void*, Heap& heap) { Trim(heap); }, nullptr);
+    slab::PurgeRuns(os::Milliseconds(), true);
+    arena::PurgeEverything();
+}
+
+}  // namespace strata::heap

@@ -1,0 +1,115 @@
+#include "os/fatal.h"
+
+#include "os/process.h"
+#include "os/text.h"
+
+namespace strata::os {
+
+namespace {
+
+using Message = TextBuffer<256>;
+
+const char* Verb(Operation operation) noexcept {
+    switch (operation) {
+        case Operation::kFree: return "free";
+        case Operation::kResize: return "realloc";
+        case Operation::kSize: return "size query";
+    }
+    return "use";
+}
+
+[[noreturn]] void Die(Message& message) noexcept {
+    message.Put("\n");
+    WriteStandardError(message.text(), message.length());
+    FailFast();
+}
+
+void Begin(Message& message) noexcept { message.Put("strata: fatal: "); }
+
+}  // namespace
+
+void FatalDoubleFree(Operation operation, const void* block, const void* heap,
+                     size_t bytes) noexcept {
+    Message message;
+    Begin(message);
+    if (operation == Operation::kFree) {
+        message.Put("double free of block ");
+    } else {
+        message.Put(Verb(operation)).Put(" of freed block ");
+    }
+    message.PutAddress(block).Put(" (").PutDecimal(bytes).Put(" usable bytes) in heap ");
+    message.PutAddress(heap);
+    Die(message);
+}
+
+void FatalInteriorPointer(Operation operation, const void* pointer, const void* block,
+                          const void* heap, size_t bytes) noexcept {
+    Message message;
+    Begin(message);
+    message.Put(Verb(operation)).Put(" of interior pointer ").PutAddress(pointer);
+    message.Put(" into block ").PutAddress(block).Put(" (").PutDecimal(bytes);
+    message.Put(" usable bytes) of heap ").PutAddress(heap);
+    Die(message);
+}
+
+void FatalUnallocatedPointer(Operation operation, const void* pointer) noexcept {
+    Message message;
+    Begin(message);
+    message.Put(Verb(operation)).Put(" of invalid pointer ").PutAddress(pointer);
+    message.Put(": no block is there now (freed before, or never allocated)");
+    Die(message);
+}
+
+void FatalForeignPointer(Operation operation, const void* pointer) noexcept {
+    Message message;
+    Begin(message);
+    message.Put(Verb(operation)).Put(" of foreign pointer ").PutAddress(pointer);
+    message.Put(": not allocated by Strata");
+    Die(message);
+}
+
+void FatalWrongHeap(Operation operation, const void* block, const void* given_heap,
+                    const void* owner, size_t bytes) noexcept {
+    Message message;
+    Begin(message);
+    message.Put(Verb(operation)).Put(" to the wrong heap: block ").PutAddress(block);
+    message.Put(" (").PutDecimal(bytes).Put(" bytes) belongs to heap ").PutAddress(owner);
+    message.Put(", not to ").PutAddress(given_heap);
+    Die(message);
+}
+
+void FatalSizeMismatch(const void* block, const void* heap, size_t requested,
+                       size_t given) noexcept {
+    Message message;
+    Begin(message);
+    message.Put("sized free of block ").PutAddress(block).Put(" in heap ").PutAddress(heap);
+    message.Put(" with ").PutDecimal(given).Put(" bytes, requested were ").PutDecimal(requested);
+    Die(message);
+}
+
+void FatalCorruptBlock(Operation operation, const void* block, const void* heap,
+                       size_t bytes) noexcept {
+    Message message;
+    Begin(message);
+    message.Put(Verb(operation)).Put(" of overrun block ").PutAddress(block).Put(" (");
+    message.PutDecimal(bytes).Put(" usable bytes) in heap ").PutAddress(heap);
+    message.Put(": its last bytes were overwritten");
+    Die(message);
+}
+
+void FatalInvalidHeap(const void* handle) noexcept {
+    Message message;
+    Begin(message);
+    message.Put("use of invalid heap handle ").PutAddress(handle);
+    message.Put(": destroyed before, or never a heap");
+    Die(message);
+}
+
+void FatalOutOfMemory(size_t bytes) noexcept {
+    Message message;
+    Begin(message);
+    message.Put("out of memory: ").PutDecimal(bytes).Put(" bytes requested with exceptions enabled");
+    Die(message);
+}
+
+}  // namespace strata::os

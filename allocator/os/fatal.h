@@ -1,0 +1,41 @@
+// Fatal errors: a closed catalogue. One function and one message each; all end in FailFast.
+// No locks, no allocation: they can be called from anywhere, also under the loader lock.
+//
+// The messages, with docs/security.md as their index:
+//   strata: fatal: double free of block 0x... (size class of 48 bytes) in heap 0x...
+//   strata: fatal: free of 0x..., which is inside block 0x... (30 bytes requested) of heap 0x...
+//   ...
+#pragma once
+
+#include <cstddef>
+
+namespace strata::os {
+
+// What the caller was doing; the verb in the message.
+enum class Operation : unsigned char { kFree, kResize, kSize };
+
+// The block is free already. `bytes`: its usable size.
+[[noreturn]] void FatalDoubleFree(Operation operation, const void* block, const void* heap,
+                                  size_t bytes) noexcept;
+// The pointer lies inside a block, or inside a slab but not at the start of any block.
+[[noreturn]] void FatalInteriorPointer(Operation operation, const void* pointer, const void* block,
+                                       const void* heap, size_t bytes) noexcept;
+// The pointer lies in an arena, where no block is (freed with its slab, or never one).
+[[noreturn]] void FatalUnallocatedPointer(Operation operation, const void* pointer) noexcept;
+// The pointer is not from Strata at all.
+[[noreturn]] void FatalForeignPointer(Operation operation, const void* pointer) noexcept;
+// The block belongs to another heap than the one it is given to.
+[[noreturn]] void FatalWrongHeap(Operation operation, const void* block, const void* given_heap,
+                                 const void* owner, size_t bytes) noexcept;
+// Sized free with another size than the one requested.
+[[noreturn]] void FatalSizeMismatch(const void* block, const void* heap, size_t requested,
+                                    size_t given) noexcept;
+// The slack of a live block is impossible: the last bytes of the block were overwritten.
+[[noreturn]] void FatalCorruptBlock(Operation operation, const void* block, const void* heap,
+                                    size_t bytes) noexcept;
+// A heap handle is not a live heap.
+[[noreturn]] void FatalInvalidHeap(const void* handle) noexcept;
+// HEAP_GENERATE_EXCEPTIONS where there are no structured exceptions.
+[[noreturn]] void FatalOutOfMemory(size_t bytes) noexcept;
+
+}  // namespace strata::os

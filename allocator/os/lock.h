@@ -1,0 +1,72 @@
+// A lock of four bytes: one locked instruction each way when nobody else wants it, a wait in the
+// kernel when somebody holds on to it. Not recursive. Never allocates; usable under the loader lock.
+//
+// At process exit the system ends all other threads wherever they stand, some of them holding locks.
+// A lock that then cannot be had is taken by force instead of waited for (see WaitForLock).
+//
+// Ranks, outermost first: registry, heap (class locks by index, then runs), arenas, metadata.
+// A thread takes locks in this order only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/compiler.h"
+
+namespace strata::os {
+
+class Lock {
+public:
+    constexpr Lock() noexcept = default;
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+    STRATA_INLINE void Acquire() noexcept {
+        uint32_t expected = kFree;
+        if (STRATA_UNLIKELY(!state_.compare_exchange_strong(
+                expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed))) {
+            AcquireSlow();
+        }
+    }
+
+    STRATA_INLINE bool TryAcquire() noexcept {
+        uint32_t expected = kFree;
+        return state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
+                                              std::memory_order_relaxed);
+    }
+
+    STRATA_INLINE void Release() noexcept {
+        if (STRATA_UNLIKELY(state_.exchange(kFree, std::memory_order_release) == kContended)) {
+            WakeOne();
+        }
+    }
+
+private:
+    static constexpr uint32_t kFree = 0;
+    static constexpr uint32_t kHeld = 1;
+    static constexpr uint32_t kContended = 2;  // held, and somebody may sleep
+
+    STRATA_COLD void AcquireSlow() noexcept;
+    STRATA_COLD void WakeOne() noexcept;
+
+    std::atomic<uint32_t> state_{kFree};
+};
+
+class LockGuard {
+public:
+    explicit LockGuard(Lock& lock) noexcept : lock_(lock) { lock_.Acquire(); }
+    ~LockGuard() { lock_.Release(); }
+    LockGuard(const LockGuard&) = delete;
+    LockGuard& operator=(const LockGuard&) = delete;
+
+private:
+    Lock& lock_;
+};
+
+// The platform's part. Sleeps while *word == value, or returns early; false when the process is
+// ending and the holder may be gone, so that the caller has to go on without the lock.
+bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept;
+void WakeOneOnWord(std::atomic<uint32_t>& word) noexcept;
+void SpinPause() noexcept;
+
+}  // namespace strata::os

@@ -1,0 +1,102 @@
+// The address-space contract of the system, and the books kept over it.
+//
+// The contract, the same on both platforms:
+//  - Reserve takes addresses, no memory. Touching a reserved page faults.
+//  - Commit gives pages memory, zero-filled unless they were committed already. It can fail.
+//  - Decommit takes the memory away; the addresses stay reserved, touching them faults again.
+//  - Release gives back a whole reservation, committed or not.
+// No function retries, and none has a policy. All preserve the last error / errno.
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace strata::os {
+
+enum class Access : uint8_t { kNone, kRead, kReadWrite };
+
+inline constexpr uint32_t kAnyNode = UINT32_MAX;
+
+struct ReserveRequest {
+    void* address = nullptr;     // exactly there or not at all; nullptr: anywhere
+    size_t bytes = 0;            // a multiple of kSliceSize
+    size_t alignment = 0;        // a power of two >= kSliceSize, or 0
+    uint32_t node = kAnyNode;    // preferred NUMA node
+};
+
+// What a platform provides; SystemMemory below is checked against it where it is defined.
+template <typename T>
+concept VirtualMemory = requires(const ReserveRequest& request, void* p, size_t n, Access access) {
+    { T::Reserve(request) } noexcept -> std::same_as<void*>;      // nullptr on failure
+    { T::Commit(p, n) } noexcept -> std::same_as<bool>;           // page multiples, in one reservation
+    { T::Decommit(p, n) } noexcept -> std::same_as<bool>;
+    { T::Release(p, n) } noexcept -> std::same_as<bool>;          // what Reserve gave, whole
+    { T::Protect(p, n, access) } noexcept -> std::same_as<bool>;  // committed pages
+};
+
+struct SystemMemory {
+    static void* Reserve(const ReserveRequest& request) noexcept;
+    static bool Commit(void* address, size_t bytes) noexcept;
+    static bool Decommit(void* address, size_t bytes) noexcept;
+    static bool Release(void* address, size_t bytes) noexcept;
+    static bool Protect(void* address, size_t bytes, Access access) noexcept;
+};
+static_assert(VirtualMemory<SystemMemory>);
+
+// The same as a table, so that tests can put a fault-injecting one in its place. These calls cost
+// microseconds; an indirect call costs nothing beside them.
+struct MemoryCalls {
+    void* (*reserve)(const ReserveRequest&) noexcept;
+    bool (*commit)(void*, size_t) noexcept;
+    bool (*decommit)(void*, size_t) noexcept;
+    bool (*release)(void*, size_t) noexcept;
+    bool (*protect)(void*, size_t, Access) noexcept;
+};
+
+template <VirtualMemory T>
+inline constexpr MemoryCalls kCallsOf = {&T::Reserve, &T::Commit, &T::Decommit, &T::Release,
+                                         &T::Protect};
+
+// A snapshot of the books.
+struct MemoryCounters {
+    size_t reserved;        // bytes of address space now
+    size_t committed;       // bytes of commit charge now
+    size_t peak_committed;  // its highest value
+    size_t reserve_calls;   // failed calls are counted too
+    size_t commit_calls;
+    size_t decommit_calls;
+    size_t release_calls;
+};
+
+// Memory calls with books. Thread-safe.
+class Memory {
+public:
+    explicit constexpr Memory(const MemoryCalls& calls) noexcept : calls_(&calls) {}
+
+    void* Reserve(const ReserveRequest& request) noexcept;
+    // `fresh_bytes` of the range were not committed before; only they enter the books.
+    bool Commit(void* address, size_t bytes, size_t fresh_bytes) noexcept;
+    // `committed_bytes` of the range are committed. A failed call leaves them so.
+    bool Decommit(void* address, size_t bytes, size_t committed_bytes) noexcept;
+    // `committed_bytes` of the reservation are committed.
+    bool Release(void* address, size_t bytes, size_t committed_bytes) noexcept;
+
+    MemoryCounters Counters() const noexcept;
+
+    // For tests: replaces the table. No other thread may be inside a call.
+    void UseCalls(const MemoryCalls& calls) noexcept { calls_ = &calls; }
+
+private:
+    const MemoryCalls* calls_;
+    std::atomic<size_t> reserved_{0};
+    std::atomic<size_t> committed_{0};
+    std::atomic<size_t> peak_committed_{0};
+    std::atomic<size_t> reserve_calls_{0};
+    std::atomic<size_t> commit_calls_{0};
+    std::atomic<size_t> decommit_calls_{0};
+    std::atomic<size_t> release_calls_{0};
+};
+
+}  // namespace strata::os

@@ -1,0 +1,45 @@
+// What the allocator needs from the process besides memory: time, text, options, the last error, the
+// end. All functions are usable under the loader lock and allocate nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace strata::os {
+
+// Milliseconds since some fixed moment; coarse (1-16 ms) and cheap.
+uint64_t Milliseconds() noexcept;
+
+// Unpredictable bits, for address hints and block choice. Not for keys.
+uint64_t RandomBits() noexcept;
+
+// Writes to standard error as it is now; text that cannot be written is dropped.
+void WriteStandardError(const char* text, size_t length) noexcept;
+
+// The value of an environment variable as ASCII into `buffer`, zero-terminated; false when it is
+// not set, longer than the buffer, or not ASCII. `name` is ASCII.
+bool GetOption(const char* name, char* buffer, size_t capacity) noexcept;
+
+// Ends the process at once, in a way that Windows Error Reporting (or the parent, by SIGABRT) sees
+// as a crash. Runs no handlers of the program.
+[[noreturn]] void FailFast() noexcept;
+
+// The calling thread's "out of memory" and "bad argument" marks: the last error on Windows, errno
+// elsewhere.
+void SetOutOfMemoryError() noexcept;
+void SetInvalidArgumentError() noexcept;
+
+// The Win32 last error; kept in a variable of its own where there is none.
+uint32_t GetLastErrorCode() noexcept;
+void SetLastErrorCode(uint32_t code) noexcept;
+
+// Raises STATUS_NO_MEMORY as a structured exception (HEAP_GENERATE_EXCEPTIONS). Without SEH it ends
+// the process with a message.
+[[noreturn]] void RaiseNoMemory();
+
+// The NUMA node of the processor this thread runs on, or kAnyNode when there is only one.
+uint32_t PreferredNumaNode() noexcept;
+
+uint32_t ProcessId() noexcept;
+
+}  // namespace strata::os

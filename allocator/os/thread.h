@@ -1,0 +1,65 @@
+// The thread slot: one pointer per thread, and word of a thread's end.
+//
+// Windows: a TlsAlloc slot read straight from the TEB. Heap calls come before the thread's
+// DLL_THREAD_ATTACH and after its DLL_THREAD_DETACH, when thread_local variables do not exist (and
+// MinGW's thread_local allocates); a TEB slot is usable from the first instruction to the last.
+#pragma once
+
+#include <cstdint>
+
+#include "base/compiler.h"
+
+#if defined(_WIN32) && defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#endif
+
+namespace strata::os {
+
+// Makes the slot; `on_exit(value)` is called on each thread that ends with a value in it, where the
+// build has no DllMain to do so. Returns false when the system has no slot left. Call it once.
+bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept;
+
+void SetThreadSlot(void* value) noexcept;
+
+#ifdef _WIN32
+// Offset of the slot in the TEB; 0 before CreateThreadSlot, or when the slot is not among the 64
+// that lie in the TEB itself.
+extern constinit uint32_t g_slot_offset;
+void* GetThreadSlotSlow() noexcept;
+
+STRATA_INLINE uintptr_t ReadTeb(uint32_t offset) noexcept {
+#if defined(_MSC_VER) && !defined(__clang__)
+    return __readgsqword(offset);
+#else
+    uintptr_t value;
+    const uintptr_t wide = offset;
+    __asm__ volatile("movq %%gs:(%1), %0" : "=r"(value) : "r"(wide));
+    return value;
+#endif
+}
+
+STRATA_INLINE void* GetThreadSlot() noexcept {
+    const uint32_t offset = g_slot_offset;
+    if (STRATA_UNLIKELY(offset == 0)) return GetThreadSlotSlow();
+    return reinterpret_cast<void*>(ReadTeb(offset));
+}
+
+// GetThreadSlot for fast paths: nullptr also when it would take a call to find out.
+STRATA_INLINE void* TryGetThreadSlot() noexcept {
+    const uint32_t offset = g_slot_offset;
+    if (STRATA_UNLIKELY(offset == 0)) return nullptr;
+    return reinterpret_cast<void*>(ReadTeb(offset));
+}
+
+// Tells living threads apart: the TEB's own address.
+STRATA_INLINE uintptr_t ThreadToken() noexcept { return ReadTeb(0x30); }
+#else
+extern constinit thread_local void* t_slot __attribute__((tls_model("initial-exec")));
+
+STRATA_INLINE void* GetThreadSlot() noexcept { return t_slot; }
+STRATA_INLINE void* TryGetThreadSlot() noexcept { return t_slot; }
+
+STRATA_INLINE uintptr_t ThreadToken() noexcept { return reinterpret_cast<uintptr_t>(&t_slot); }
+#endif
+
+}  // namespace strata::os

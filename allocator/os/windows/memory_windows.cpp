@@ -1,0 +1,146 @@
+// VirtualAlloc and friends under the contract of os/memory.h.
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+
+#include "base/bits.h"
+#include "base/constants.h"
+#include "os/memory.h"
+
+namespace strata::os {
+
+namespace {
+
+class LastErrorKeeper {
+public:
+    LastErrorKeeper() noexcept : saved_(GetLastError()) {}
+    ~LastErrorKeeper() { SetLastError(saved_); }
+    LastErrorKeeper(const LastErrorKeeper&) = delete;
+    LastErrorKeeper& operator=(const LastErrorKeeper&) = delete;
+
+private:
+    DWORD saved_;
+};
+
+// VirtualAlloc2 is there from Windows 10 1803 on, in kernelbase. The structures are those of
+// winnt.h under names of our own, as older SDKs lack them.
+struct AddressRequirements {
+    PVOID lowest;
+    PVOID highest;
+    SIZE_T alignment;
+};
+struct alignas(8) ExtendedParameter {
+    DWORD64 type;
+    union {
+        DWORD64 number;
+        PVOID pointer;
+    };
+};
+constexpr DWORD64 kParameterAddressRequirements = 1;
+constexpr DWORD64 kParameterNumaNode = 2;
+using VirtualAlloc2Fn = PVOID(WINAPI*)(HANDLE, PVOID, SIZE_T, ULONG, ULONG, ExtendedParameter*, ULONG);
+
+constexpr LONG kUnknown = 0;
+constexpr LONG kAbsent = 1;
+constexpr LONG kPresent = 2;
+LONG volatile g_virtual_alloc2_state = kUnknown;
+VirtualAlloc2Fn g_virtual_alloc2 = nullptr;
+
+VirtualAlloc2Fn FindVirtualAlloc2() noexcept {
+    if (g_virtual_alloc2_state == kUnknown) {
+        const HMODULE module = GetModuleHandleW(L"kernelbase.dll");
+        const FARPROC found =
+            module != nullptr ? GetProcAddress(module, "VirtualAlloc2") : nullptr;
+        g_virtual_alloc2 = reinterpret_cast<VirtualAlloc2Fn>(reinterpret_cast<void*>(found));
+        // Several threads may get here; all store the same.
+        InterlockedExchange(&g_virtual_alloc2_state, found != nullptr ? kPresent : kAbsent);
+    }
+    return g_virtual_alloc2_state == kPresent ? g_virtual_alloc2 : nullptr;
+}
+
+void* ReserveWith(VirtualAlloc2Fn virtual_alloc2, const ReserveRequest& request) noexcept {
+    AddressRequirements requirements = {nullptr, nullptr, request.alignment};
+    ExtendedParameter parameters[2] = {};
+    ULONG count = 0;
+    if (request.alignment > kSliceSize && request.address == nullptr) {
+        parameters[count].type = kParameterAddressRequirements;
+        parameters[count++].pointer = &requirements;
+    }
+    if (request.node != kAnyNode) {
+        parameters[count].type = kParameterNumaNode;
+        parameters[count++].number = request.node;
+    }
+    return virtual_alloc2(nullptr, request.address, request.bytes, MEM_RESERVE, PAGE_READWRITE,
+                          count != 0 ? parameters : nullptr, count);
+}
+
+// Without VirtualAlloc2: reserves more, gives it back, and reserves the aligned part of it, before
+// another thread does; that race is why it tries more than once.
+void* ReserveAligned(size_t bytes, size_t alignment) noexcept {
+    constexpr int kTries = 8;
+    for (int i = 0; i < kTries && bytes + alignment > bytes; ++i) {
+        void* raw = VirtualAlloc(nullptr, bytes + alignment, MEM_RESERVE, PAGE_READWRITE);
+        if (raw == nullptr) return nullptr;
+        void* aligned = reinterpret_cast<void*>(RoundUp(AddressOf(raw), alignment));
+        VirtualFree(raw, 0, MEM_RELEASE);
+        void* result = VirtualAlloc(aligned, bytes, MEM_RESERVE, PAGE_READWRITE);
+        if (result == aligned) return result;
+        if (result != nullptr) VirtualFree(result, 0, MEM_RELEASE);
+    }
+    return nullptr;
+}
+
+DWORD ProtectionOf(Access access) noexcept {
+    switch (access) {
+        case Access::kNone: return PAGE_NOACCESS;
+        case Access::kRead: return PAGE_READONLY;
+        case Access::kReadWrite: return PAGE_READWRITE;
+    }
+    return PAGE_NOACCESS;
+}
+
+void* ReserveAnywhere(const ReserveRequest& request) noexcept {
+    if (request.alignment > kSliceSize || request.node != kAnyNode) {
+        if (const VirtualAlloc2Fn virtual_alloc2 = FindVirtualAlloc2()) {
+            if (void* result = ReserveWith(virtual_alloc2, request)) return result;
+        }
+    }
+    if (request.alignment > kSliceSize) return ReserveAligned(request.bytes, request.alignment);
+    return VirtualAlloc(nullptr, request.bytes, MEM_RESERVE, PAGE_READWRITE);
+}
+
+}  // namespace
+
+void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
+    const LastErrorKeeper keeper;
+    if (request.address == nullptr) return ReserveAnywhere(request);
+    void* result = VirtualAlloc(request.address, request.bytes, MEM_RESERVE, PAGE_READWRITE);
+    if (result != nullptr && result != request.address) {
+        VirtualFree(result, 0, MEM_RELEASE);  // the address was rounded: not what was asked for
+        return nullptr;
+    }
+    return result;
+}
+
+bool SystemMemory::Commit(void* address, size_t bytes) noexcept {
+    const LastErrorKeeper keeper;
+    return VirtualAlloc(address, bytes, MEM_COMMIT, PAGE_READWRITE) != nullptr;
+}
+
+bool SystemMemory::Decommit(void* address, size_t bytes) noexcept {
+    const LastErrorKeeper keeper;
+    return VirtualFree(address, bytes, MEM_DECOMMIT) != 0;
+}
+
+bool SystemMemory::Release(void* address, size_t) noexcept {
+    const LastErrorKeeper keeper;
+    return VirtualFree(address, 0, MEM_RELEASE) != 0;
+}
+
+bool SystemMemory::Protect(void* address, size_t bytes, Access access) noexcept {
+    const LastErrorKeeper keeper;
+    DWORD old = 0;
+    return VirtualProtect(address, bytes, ProtectionOf(access), &old) != 0;
+}
+
+}  // namespace strata::os

@@ -1,0 +1,158 @@
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+
+#include <intrin.h>
+
+#include "os/lock.h"
+#include "os/memory.h"
+#include "os/process.h"
+#include "os/thread.h"
+#include "os/windows/thread_exit.h"
+
+// Exported by ntdll and documented under their kernel names (WaitOnAddress, WakeByAddressSingle) or
+// by name alone (RtlDllShutdownInProgress); taken from ntdll to keep the import list short.
+extern "C" {
+__declspec(dllimport) LONG NTAPI RtlWaitOnAddress(const void* address, const void* compare,
+                                                  SIZE_T bytes, const LARGE_INTEGER* timeout);
+__declspec(dllimport) void NTAPI RtlWakeAddressSingle(const void* address);
+__declspec(dllimport) BOOLEAN NTAPI RtlDllShutdownInProgress(void);
+__declspec(dllimport) void NTAPI RtlRaiseStatus(LONG status);
+}
+
+namespace strata::os {
+
+constinit uint32_t g_slot_offset = 0;
+
+namespace {
+
+// TEB::TlsSlots on x64; the first 64 slots lie there (winternl.h names the field).
+constexpr uint32_t kTebTlsSlots = 0x1480;
+constexpr DWORD kTebSlots = 64;
+
+constinit DWORD g_slot = TLS_OUT_OF_INDEXES;
+
+}  // namespace
+
+void SetThreadSlot(void* value) noexcept {
+    const DWORD error = GetLastError();
+    TlsSetValue(g_slot, value);
+    SetLastError(error);
+}
+
+void* GetThreadSlotSlow() noexcept {
+    if (g_slot == TLS_OUT_OF_INDEXES) return nullptr;
+    const DWORD error = GetLastError();
+    void* value = TlsGetValue(g_slot);
+    SetLastError(error);
+    return value;
+}
+
+bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept {
+    const DWORD slot = TlsAlloc();
+    if (slot == TLS_OUT_OF_INDEXES) return false;
+    g_slot = slot;
+    RegisterThreadExit(on_exit);
+    if (slot < kTebSlots) g_slot_offset = kTebTlsSlots + 8 * static_cast<uint32_t>(slot);
+    return true;
+}
+
+bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
+    if (RtlDllShutdownInProgress()) return false;
+    // Wakes by itself every 100 ms: the holder may have been ended together with all other threads
+    // while this one, the one that ends the process, was about to sleep.
+    LARGE_INTEGER timeout;
+    timeout.QuadPart = -1000000;
+    RtlWaitOnAddress(&word, &value, sizeof value, &timeout);
+    return true;
+}
+
+void WakeOneOnWord(std::atomic<uint32_t>& word) noexcept { RtlWakeAddressSingle(&word); }
+
+void SpinPause() noexcept { YieldProcessor(); }
+
+uint64_t Milliseconds() noexcept { return GetTickCount64(); }
+
+uint64_t RandomBits() noexcept {
+    // Enough to make addresses and choices differ between runs; not for keys.
+    LARGE_INTEGER counter;
+    QueryPerformanceCounter(&counter);
+    uint64_t bits = static_cast<uint64_t>(counter.QuadPart) ^
+                    (static_cast<uint64_t>(GetCurrentProcessId()) << 32) ^
+                    reinterpret_cast<uintptr_t>(&counter) ^ __rdtsc();
+    bits ^= bits >> 30;
+    bits *= 0xBF58476D1CE4E5B9u;
+    bits ^= bits >> 27;
+    bits *= 0x94D049BB133111EBu;
+    return bits ^ (bits >> 31);
+}
+
+void WriteStandardError(const char* text, size_t length) noexcept {
+    const DWORD error = GetLastError();
+    const HANDLE handle = GetStdHandle(STD_ERROR_HANDLE);
+    while (length > 0 && handle != nullptr && handle != INVALID_HANDLE_VALUE) {
+        DWORD written = 0;
+        const DWORD piece = length < 0x10000 ? static_cast<DWORD>(length) : 0x10000;
+        if (!WriteFile(handle, text, piece, &written, nullptr) || written == 0) break;
+        text += written;
+        length -= written;
+    }
+    SetLastError(error);
+}
+
+bool GetOption(const char* name, char* buffer, size_t capacity) noexcept {
+    constexpr size_t kLongest = 512;
+    wchar_t wide_name[64];
+    wchar_t wide_value[kLongest];
+    size_t i = 0;
+    for (; name[i] != 0 && i + 1 < sizeof wide_name / sizeof wide_name[0]; ++i) {
+        wide_name[i] = static_cast<wchar_t>(name[i]);
+    }
+    wide_name[i] = 0;
+    const DWORD error = GetLastError();
+    SetLastError(ERROR_SUCCESS);
+    const DWORD length = GetEnvironmentVariableW(wide_name, wide_value, kLongest);
+    const bool found = length != 0 || GetLastError() == ERROR_SUCCESS;
+    SetLastError(error);
+    if (!found || length >= kLongest || length >= capacity) return false;
+    for (i = 0; i < length; ++i) {
+        if (wide_value[i] > 126) return false;
+        buffer[i] = static_cast<char>(wide_value[i]);
+    }
+    buffer[length] = 0;
+    return true;
+}
+
+void FailFast() noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+    // FAST_FAIL_HEAP_METADATA_CORRUPTION (winnt.h: 50): the kernel ends the process without running
+    // handlers, Windows Error Reporting records it as 0xC0000409.
+    __asm__ volatile("int $0x29" : : "c"(50));
+    __builtin_unreachable();
+#else
+    __fastfail(50);
+#endif
+}
+
+void SetOutOfMemoryError() noexcept { SetLastError(ERROR_NOT_ENOUGH_MEMORY); }
+void SetInvalidArgumentError() noexcept { SetLastError(ERROR_INVALID_PARAMETER); }
+uint32_t GetLastErrorCode() noexcept { return GetLastError(); }
+void SetLastErrorCode(uint32_t code) noexcept { SetLastError(code); }
+
+void RaiseNoMemory() {
+    RtlRaiseStatus(static_cast<LONG>(0xC0000017));
+    FailFast();  // a handler continued an exception that cannot be continued
+}
+
+uint32_t PreferredNumaNode() noexcept {
+    ULONG highest = 0;
+    if (!GetNumaHighestNodeNumber(&highest) || highest == 0) return kAnyNode;
+    PROCESSOR_NUMBER processor;
+    USHORT node = 0;
+    GetCurrentProcessorNumberEx(&processor);
+    return GetNumaProcessorNodeEx(&processor, &node) ? node : kAnyNode;
+}
+
+uint32_t ProcessId() noexcept { return GetCurrentProcessId(); }
+
+}  // namespace strata::os

@@ -1,0 +1,35 @@
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+
+#include "os/thread.h"
+#include "os/windows/thread_exit.h"
+
+namespace {
+
+void (*g_on_exit)(void*) noexcept = nullptr;
+
+void NTAPI OnTlsCallback(PVOID, DWORD reason, PVOID) {
+    if (reason != DLL_THREAD_DETACH || g_on_exit == nullptr) return;
+    if (void* value = strata::os::GetThreadSlot()) g_on_exit(value);
+}
+
+}  // namespace
+
+// The linker sorts these sections between the start and the end of the image's array of callbacks.
+#if defined(__GNUC__) || defined(__clang__)
+extern "C" __attribute__((section(".CRT$XLC"), used)) const PIMAGE_TLS_CALLBACK
+    strata_tls_callback = OnTlsCallback;
+#else
+#pragma comment(linker, "/INCLUDE:_tls_used")
+#pragma comment(linker, "/INCLUDE:strata_tls_callback")
+#pragma const_seg(".CRT$XLC")
+extern "C" const PIMAGE_TLS_CALLBACK strata_tls_callback = OnTlsCallback;
+#pragma const_seg()
+#endif
+
+namespace strata::os {
+
+void RegisterThreadExit(void (*on_exit)(void* value) noexcept) noexcept { g_on_exit = on_exit; }
+
+}  // namespace strata::os

@@ -1,0 +1,72 @@
+// Large runs: blocks above the largest size class. A run of slices is one block, committed to the
+// page. Blocks too long for a shared arena ("direct blocks") are the same thing in a reservation of
+// their own.
+//
+// Freed runs stay committed for a while in one small cache for the whole process, so that a pair of
+// 1 MiB allocation and free costs list operations, not system calls and page faults.
+//
+// Thread-safe, except that one run is resized or freed by one thread at a time; a second free of a run
+// is told from the first by its state.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "arena/arena_set.h"
+#include "base/bits.h"
+#include "base/constants.h"
+#include "os/lock.h"
+
+namespace strata::slab {
+
+enum class RunState : uint8_t { kLive, kCached };
+
+struct LargeRun {
+    LargeRun* next;      // list of the owning heap, or of the cache
+    LargeRun* previous;
+    void* heap;
+    char* base;
+    size_t slices;       // of the reservation when direct
+    size_t committed;    // bytes from base on
+    size_t touched;      // bytes from base on that may hold data; above, committed memory is zero
+    std::atomic<size_t> requested;
+    uint64_t freed_epoch;
+    std::atomic<RunState> state;
+    bool direct;
+
+    size_t capacity() const noexcept { return slices * kSliceSize; }
+    // What the caller may write: whole pages.
+    size_t usable() const noexcept {
+        return RoundUp(requested.load(std::memory_order_relaxed), kPageSize);
+    }
+};
+
+// The arena owner of a run's slices, except that the first slice of a run in a heap's list has the
+// heap's own: so a walker who holds that list's lock knows which runs cannot vanish.
+inline constexpr arena::Owner kRunOwner = 2;
+
+// A live run of `bytes` at a multiple of `alignment`. With `zero`, all of it is zero.
+// nullptr when memory is short. REQUIRES: alignment a power of two.
+LargeRun* AllocateRun(size_t bytes, size_t alignment, bool zero, void* heap) noexcept;
+
+// Marks a live run free; false when it is free already. Exactly one caller gets true.
+bool MarkFree(LargeRun& run) noexcept;
+
+// Gives up a run that MarkFree returned true for, into the cache or back to the arena.
+void FreeRun(LargeRun* run) noexcept;
+
+// Resizes in place; false when that is not possible, and nothing has changed. With `zero` the bytes
+// from the old to the new requested size are zero.
+bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
+
+// Frees cached runs that have decayed, or all.
+void PurgeRuns(uint64_t now, bool everything) noexcept;
+
+// Committed bytes of all direct blocks.
+size_t DirectCommitted() noexcept;
+
+// For fork in the POSIX build.
+os::Lock& RunCacheLock() noexcept;
+
+}  // namespace strata::slab

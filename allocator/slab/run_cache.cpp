@@ -1,0 +1,67 @@
+#include "slab/run_cache.h"
+
+#include "base/bits.h"
+#include "os/process.h"
+
+namespace strata::slab {
+
+constinit RunCache g_run_cache;
+
+os::Lock& RunCacheLock() noexcept { return g_run_cache.lock(); }
+
+void RunCache::Remove(size_t position) noexcept {
+    bytes_ -= runs_[position]->committed;
+    --count_;
+    for (size_t i = position; i < count_; ++i) runs_[i] = runs_[i + 1];
+}
+
+LargeRun* RunCache::Take(size_t slices, size_t alignment) noexcept {
+    const os::LockGuard guard(lock_);
+    size_t best = count_;
+    for (size_t i = count_; i-- > 0;) {  // newest first: its pages are warm
+        const LargeRun& run = *runs_[i];
+        if (run.slices < slices || run.slices > slices + slices / 8) continue;
+        if ((AddressOf(run.base) & (alignment - 1)) != 0) continue;
+        if (best == count_ || run.slices < runs_[best]->slices) best = i;
+    }
+    if (best == count_) return nullptr;
+    LargeRun* run = runs_[best];
+    Remove(best);
+    return run;
+}
+
+bool RunCache::Put(LargeRun* run) noexcept {
+    if (run->committed > kRunCacheBytes / 2) return false;
+    const uint64_t epoch = os::Milliseconds() / kEpochMilliseconds;
+    for (;;) {
+        LargeRun* oldest = nullptr;
+        {
+            const os::LockGuard guard(lock_);
+            if (count_ < kRunCacheEntries && bytes_ + run->committed <= kRunCacheBytes) {
+                run->freed_epoch = epoch;
+                runs_[count_++] = run;
+                bytes_ += run->committed;
+                return true;
+            }
+            oldest = runs_[0];
+            Remove(0);
+        }
+        ReleaseRun(oldest);
+    }
+}
+
+LargeRun* RunCache::TakeExpired(uint64_t now, bool everything) noexcept {
+    const os::LockGuard guard(lock_);
+    if (count_ == 0) return nullptr;
+    LargeRun* oldest = runs_[0];
+    const bool due = now / kEpochMilliseconds - oldest->freed_epoch >= kDecayEpochs;
+    if (!everything && !due) return nullptr;
+    Remove(0);
+    return oldest;
+}
+
+void PurgeRuns(uint64_t now, bool everything) noexcept {
+    while (LargeRun* run = g_run_cache.TakeExpired(now, everything)) ReleaseRun(run);
+}
+
+}  // namespace strata::slab

@@ -1,0 +1,41 @@
+// Recently freed large runs of the whole process, whole and committed. Thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "os/lock.h"
+#include "slab/large_run.h"
+
+namespace strata::slab {
+
+class RunCache {
+public:
+    // A run of at least `slices` slices that wastes at most an eighth, at a multiple of `alignment`
+    // bytes; the smallest such. nullptr when there is none.
+    LargeRun* Take(size_t slices, size_t alignment) noexcept;
+
+    // Keeps `run`; false when it is too large to keep. Makes room by releasing the oldest.
+    bool Put(LargeRun* run) noexcept;
+
+    // Takes out one run that has decayed (or any, if `everything`), to be released by the caller;
+    // nullptr when there is none.
+    LargeRun* TakeExpired(uint64_t now, bool everything) noexcept;
+
+    os::Lock& lock() noexcept { return lock_; }
+
+private:
+    void Remove(size_t position) noexcept;
+
+    os::Lock lock_;
+    size_t count_ = 0;
+    size_t bytes_ = 0;
+    LargeRun* runs_[kRunCacheEntries] = {};  // oldest first
+};
+
+extern constinit RunCache g_run_cache;
+
+// Gives a run and its record back to the arena. REQUIRES: it is neither live nor cached.
+void ReleaseRun(LargeRun* run) noexcept;
+
+}  // namespace strata::slab

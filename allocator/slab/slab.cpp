@@ -1,0 +1,129 @@
+#include "slab/slab.h"
+
+#include <cstring>
+
+namespace strata::slab {
+
+namespace {
+
+constexpr size_t Words(uint32_t blocks) noexcept { return (size_t{blocks} + 63) / 64; }
+
+constexpr size_t RecordBytes(uint32_t blocks) noexcept {
+    return offsetof(Slab, bits) + Words(blocks) * sizeof(uint64_t) + blocks + 1;
+}
+static_assert(RecordBytes(kSliceSize / kSmallStep) <= arena::Metadata::kMaxChunk);
+
+void AddFree(Slab& slab, uint32_t index) noexcept {
+    const uint32_t word = index / 64;
+    slab.bits[word] |= uint64_t{1} << (index % 64);
+    if (word < slab.first_word) slab.first_word = word;
+    ++slab.free;
+}
+
+// Commits the pages of more blocks and adds them to the bitmap.
+bool Grow(Slab& slab, bool grow_fast) noexcept {
+    const size_t spacing = slab.spacing();
+    const size_t used = slab.limit * spacing;
+    const size_t all = slab.blocks * spacing;
+    size_t step = used < kFirstSlabCommit ? kFirstSlabCommit : used;
+    if (grow_fast && step < kGrownSlabCommit) step = kGrownSlabCommit;
+    if (step < spacing) step = spacing;
+    // Whole steps end at a page; the last one at the end of the last block.
+    size_t end = RoundUp(used + step, kPageSize);
+    const size_t have = arena::g_arenas.CommittedPrefix(slab.base, slab.slices);
+    if (end < have) end = have;
+    if (end > all) end = all;
+    if (!arena::g_arenas.Commit(slab.base, slab.base + end)) {
+        // Perhaps less is to be had: just the next block.
+        end = RoundUp(used + spacing, kPageSize);
+        if (end > all) end = all;
+        if (!arena::g_arenas.Commit(slab.base, slab.base + end)) return false;
+    }
+    const uint32_t limit = static_cast<uint32_t>(end / spacing);
+    for (uint32_t i = slab.limit; i < limit; ++i) AddFree(slab, i);
+    slab.limit = limit;
+    return true;
+}
+
+}  // namespace
+
+size_t SlabRecordBytes(SizeClass size_class) noexcept {
+    return RecordBytes(InfoOf(size_class).blocks);
+}
+
+Slab* CreateSlab(const SlabRequest& request) noexcept {
+    const ClassInfo& info = InfoOf(request.size_class);
+    void* chunk = arena::g_metadata.Allocate(SlabRecordBytes(request.size_class));
+    if (chunk == nullptr) return nullptr;
+    char* base = arena::g_arenas.Allocate(info.slices, 1, request.owner);
+    if (base == nullptr) {
+        arena::g_metadata.Free(chunk, SlabRecordBytes(request.size_class));
+        return nullptr;
+    }
+    Slab* slab = static_cast<Slab*>(chunk);
+    *slab = Slab{};
+    slab->heap = request.heap;
+    slab->base = base;
+    slab->blocks = info.blocks;
+    slab->size_class = request.size_class;
+    slab->slices = info.slices;
+    slab->first_word = static_cast<uint32_t>(Words(info.blocks));
+    std::memset(slab->bits, 0, Words(info.blocks) * sizeof(uint64_t));
+    slab->states = reinterpret_cast<StateByte*>(slab->bits + Words(info.blocks));
+    const bool dirty = arena::g_arenas.IsDirty(base, info.slices);
+    std::memset(slab->states,
+                static_cast<int>(dirty ? State::kFreeDirty : State::kFreeZero),
+                size_t{info.blocks} + 1);
+    if (!Grow(*slab, request.grow_fast)) {
+        arena::g_arenas.Free(base, info.slices);
+        arena::g_metadata.Free(chunk, SlabRecordBytes(request.size_class));
+        return nullptr;
+    }
+    arena::g_slice_map.SetSlab(AddressOf(base), info.slices, slab, slab->states,
+                               request.size_class, request.bin_offset);
+    return slab;
+}
+
+void DestroySlab(Slab* slab) noexcept {
+    arena::g_slice_map.Clear(AddressOf(slab->base), slab->slices);
+    arena::g_arenas.Free(slab->base, slab->slices);
+    arena::g_metadata.Free(slab, SlabRecordBytes(slab->size_class));
+}
+
+uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) noexcept {
+    if (slab.free == 0 && (slab.limit == slab.blocks || !Grow(slab, grow_fast))) return 0;
+    const size_t spacing = slab.spacing();
+    const uint32_t taken = want < slab.free ? want : slab.free;
+    uint32_t word = slab.first_word;
+    for (uint32_t i = 0; i < taken; ++i) {
+        while (slab.bits[word] == 0) ++word;
+        const uint32_t index = word * 64 + static_cast<uint32_t>(std::countr_zero(slab.bits[word]));
+        slab.bits[word] &= slab.bits[word] - 1;
+        // Backwards, as magazines hand out their last block first.
+        FreeBlock& block = out[taken - 1 - i];
+        block.block = slab.base + index * spacing;
+        block.state = slab.states + index;
+    }
+    slab.first_word = word;
+    slab.free -= taken;
+    return taken;
+}
+
+void PutBlock(Slab& slab, uint32_t index) noexcept { AddFree(slab, index); }
+
+bool IsConsistent(const Slab& slab) noexcept {
+    uint32_t free = 0;
+    for (uint32_t i = 0; i < slab.blocks; ++i) {
+        const bool listed = (slab.bits[i / 64] >> (i % 64) & 1) != 0;
+        const uint8_t state = LoadState(slab.states + i);
+        if (listed) ++free;
+        if ((listed || i >= slab.limit) && IsLive(state)) return false;
+        if (listed && i >= slab.limit) return false;
+        if (IsLive(state) && LoadSlack(state, slab.BlockAt(i) + slab.usable()) > slab.usable()) {
+            return false;
+        }
+    }
+    return free == slab.free && slab.limit <= slab.blocks && !IsLive(slab.states[slab.blocks]);
+}
+
+}  // namespace strata::slab

@@ -1,0 +1,83 @@
+// A slab: a run of slices cut in equal blocks of one size class.
+//
+// The record, the bitmap and the state bytes lie in metadata, never in the slab. The bitmap has a
+// one for every block that is neither live nor in a magazine. Pages are committed from the front, as
+// blocks are needed; blocks beyond the committed pages are not in the bitmap yet.
+//
+// No function here locks: the caller holds the lock of the heap's size class.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "arena/arena_set.h"
+#include "arena/process_arenas.h"
+#include "base/size_classes.h"
+#include "base/state_byte.h"
+
+namespace strata::slab {
+
+// A free block on its way between a slab and a thread: with its state byte, so that malloc needs no
+// division to find it.
+struct FreeBlock {
+    void* block;
+    StateByte* state;
+};
+
+struct Slab {
+    Slab* next;
+    Slab* previous;
+    void* heap;          // the owner, as the heap layer knows it
+    char* base;
+    StateByte* states;   // one per block, and a last one that is never live
+    uint32_t blocks;     // what the slab can hold
+    uint32_t limit;      // blocks whose pages are committed
+    uint32_t free;       // ones in the bitmap
+    uint32_t first_word; // no one in the bitmap words before this
+    SizeClass size_class;
+    uint8_t slices;
+    bool in_partial;     // which list of its SlabSet
+    uint64_t bits[1];    // blocks / 64, rounded up
+
+    bool IsFull() const noexcept { return free == 0 && limit == blocks; }
+    bool IsEmpty() const noexcept { return free == limit; }
+    size_t size() const noexcept { return slices * kSliceSize; }
+    uint32_t spacing() const noexcept { return InfoOf(size_class).spacing; }
+    uint32_t usable() const noexcept { return InfoOf(size_class).usable; }
+    char* BlockAt(uint32_t index) const noexcept { return base + size_t{index} * spacing(); }
+    // REQUIRES: `block` lies in this slab.
+    uint32_t IndexOf(const void* block) const noexcept {
+        const size_t offset = static_cast<size_t>(static_cast<const char*>(block) - base);
+        return static_cast<uint32_t>(Multiply(offset, InfoOf(size_class).reciprocal).high);
+    }
+};
+
+// Blocks at an index of the thread cache's bin: what the slice map is to say of this slab.
+struct SlabRequest {
+    SizeClass size_class;
+    arena::Owner owner;
+    void* heap;
+    uint16_t bin_offset;
+    bool grow_fast;  // the class has full slabs already: commit in larger steps
+};
+
+// A new slab without blocks in use. nullptr when memory is short.
+Slab* CreateSlab(const SlabRequest& request) noexcept;
+
+// Gives the slab's slices and its record back. All its blocks end, live or not.
+void DestroySlab(Slab* slab) noexcept;
+
+// Takes up to `want` blocks, lowest address first, committing more pages when none is left.
+// Returns how many; 0 when the slab is full or the commit failed.
+uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) noexcept;
+
+// Puts a block back in the bitmap. REQUIRES: it is not there, and its state is free.
+void PutBlock(Slab& slab, uint32_t index) noexcept;
+
+// Bytes of metadata for a slab of this class.
+size_t SlabRecordBytes(SizeClass size_class) noexcept;
+
+// Checks the record against itself and its state bytes; false when they disagree.
+bool IsConsistent(const Slab& slab) noexcept;
+
+}  // namespace strata::slab

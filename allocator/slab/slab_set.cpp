@@ -1,0 +1,88 @@
+#include "slab/slab_set.h"
+
+namespace strata::slab {
+
+namespace {
+
+// Behind the last of a circular list; a new front when `front`.
+void Link(Slab*& list, Slab* slab, bool front) noexcept {
+    if (list == nullptr) {
+        slab->next = slab->previous = slab;
+        list = slab;
+        return;
+    }
+    slab->next = list;
+    slab->previous = list->previous;
+    list->previous->next = slab;
+    list->previous = slab;
+    if (front) list = slab;
+}
+
+void Unlink(Slab*& list, Slab* slab) noexcept {
+    if (slab->next == slab) {
+        list = nullptr;
+        return;
+    }
+    slab->previous->next = slab->next;
+    slab->next->previous = slab->previous;
+    if (list == slab) list = slab->next;
+}
+
+}  // namespace
+
+uint32_t SlabSet::Take(const SlabRequest& request, FreeBlock* out, uint32_t want) noexcept {
+    SlabRequest sized = request;
+    sized.grow_fast = full_ != nullptr;
+    uint32_t taken = 0;
+    Slab* slab = partial_;
+    while (taken < want) {
+        if (slab == nullptr) {
+            // Enough for now, rather than a new slab for a magazine that is not empty.
+            if (taken > 0) break;
+            slab = CreateSlab(sized);
+            if (slab == nullptr) break;
+            slab->in_partial = true;
+            Link(partial_, slab, true);
+        }
+        Slab* const next = slab->next == partial_ ? nullptr : slab->next;
+        const uint32_t got = TakeBlocks(*slab, out + taken, want - taken, sized.grow_fast);
+        taken += got;
+        if (slab->IsFull()) {
+            Unlink(partial_, slab);
+            slab->in_partial = false;
+            Link(full_, slab, true);
+        } else if (got != 0) {
+            continue;
+        }
+        slab = next;  // full, or its next pages cannot be committed now
+    }
+    return taken;
+}
+
+void SlabSet::Put(Slab& slab, const void* block) noexcept {
+    PutBlock(slab, slab.IndexOf(block));
+    if (!slab.in_partial) {
+        Unlink(full_, &slab);
+        slab.in_partial = true;
+        Link(partial_, &slab, true);
+    } else if (slab.free == slab.limit / 2) {
+        Unlink(partial_, &slab);
+        Link(partial_, &slab, false);
+    }
+    if (slab.IsEmpty()) {
+        Unlink(partial_, &slab);
+        DestroySlab(&slab);
+    }
+}
+
+void SlabSet::DestroyAll() noexcept {
+    for (Slab** list : {&partial_, &full_}) {
+        while (*list != nullptr) {
+            Slab* slab = *list;
+            Unlink(*list, slab);
+            DestroySlab(slab);
+        }
+    }
+}
+
+}  // namespace strata::slab
