@@ -68,7 +68,7 @@ void strata_free(void* block) noexcept { heap::FreeFast(block); }
 void* strata_calloc(size_t count, size_t size) noexcept {
     size_t bytes;
     if (!strata::MultiplySizes(count, size, bytes)) return OutOfMemory();
-    return heap::AllocateSlow(bytes, true);
+    return heap::AllocateFast<true>(bytes);
 }
 
 void* strata_realloc(void* block, size_t size) noexcept {

@@ -15,7 +15,7 @@ namespace {
 // A fork takes no thread along but its own: nobody else may hold a lock at that moment.
 __attribute__((constructor)) void RegisterForkHandlers() {
     pthread_atfork(strata::heap::LockEverything, strata::heap::UnlockEverything,
-                   strata::heap::UnlockEverything);
+                   strata::heap::UnlockEverythingInChild);
 }
 
 void* Aligned(size_t alignment, size_t size) noexcept {

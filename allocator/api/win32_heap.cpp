@@ -9,7 +9,7 @@ namespace strata::api {
 namespace {
 
 bool Raises(const heap::Heap& heap, uint32_t flags) noexcept {
-    return ((flags | heap::Options(heap)) & kHeapGenerateExceptions) != 0;
+    return ((flags | heap.options) & kHeapGenerateExceptions) != 0;
 }
 
 // What a failed allocation returns.
@@ -23,8 +23,13 @@ STRATA_COLD void* Fail(const heap::Heap& heap, uint32_t flags) noexcept(false) {
 
 void* HeapAllocate(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false) {
     const bool zero = (flags & kHeapZeroMemory) != 0;
-    void* block = !zero && heap::IsProcessHeap(heap) ? heap::AllocateFast(bytes)
-                                                     : heap::Allocate(heap, bytes, zero);
+    void* block;
+    if (STRATA_LIKELY(heap.is_process_heap)) {
+        block = zero ? heap::AllocateFast<true>(bytes) : heap::AllocateFast<false>(bytes);
+    } else {
+        block = zero ? heap::AllocatePrivateFast<true>(heap, bytes)
+                     : heap::AllocatePrivateFast<false>(heap, bytes);
+    }
     if (STRATA_UNLIKELY(block == nullptr)) return Fail(heap, flags);
     return block;
 }
@@ -39,10 +44,10 @@ void* HeapReallocate(heap::Heap& heap, uint32_t flags, void* block, size_t bytes
 }
 
 bool HeapRelease(heap::Heap& heap, uint32_t, void* block) noexcept {
-    if (STRATA_LIKELY(heap::IsProcessHeap(heap))) {
-        // The fast path takes blocks of the process heap only.
-        if (STRATA_LIKELY(heap::FreeIfFast(block))) return true;
-    }
+    // Each takes blocks of its heap only; the rest, and all that is wrong, comes after.
+    const bool done = STRATA_LIKELY(heap.is_process_heap) ? heap::FreeIfFast(block)
+                                                          : heap::FreeIfPrivateFast(heap, block);
+    if (STRATA_LIKELY(done)) return true;
     if (block != nullptr) heap::Free(&heap, block);
     return true;
 }

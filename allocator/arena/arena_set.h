@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "arena/purge_policy.h"
 #include "arena/slice_map.h"
 #include "base/constants.h"
 #include "os/lock.h"
@@ -80,7 +81,7 @@ public:
     // True when Purge has something to do, cheaply.
     bool WantsPurge(uint64_t now) const noexcept {
         return now / kEpochMilliseconds != last_epoch_.load(std::memory_order_relaxed) &&
-               warm_slices_.load(std::memory_order_relaxed) > kRetainedSlices;
+               warm_slices_.load(std::memory_order_relaxed) > g_purge_policy.retained_slices;
     }
 
     // The first slice in use by `owner` at or above `address`, with `start` false for slices that

@@ -92,18 +92,29 @@ Metadata::Slice* Metadata::AddSlice(size_t chunk_class) noexcept {
     return slice;
 }
 
+// A slice with a chunk to give: the first that needs no more memory for it, or can have it.
+Metadata::Slice* Metadata::SliceWithRoom(size_t chunk_class) noexcept {
+    const size_t chunk_bytes = ChunkBytes(chunk_class);
+    for (Slice* slice = partial_[chunk_class]; slice != nullptr; slice = slice->next) {
+        if (slice->free != nullptr || Grow(*slice, chunk_bytes)) return slice;
+    }
+    Slice* slice = AddSlice(chunk_class);
+    if (slice == nullptr || Grow(*slice, chunk_bytes)) return slice;
+    Unlink(chunk_class, slice);
+    arenas_.Free(reinterpret_cast<char*>(slice), 1);
+    return nullptr;
+}
+
 void* Metadata::Allocate(size_t bytes) noexcept {
     const size_t chunk_class = ClassOf(bytes);
     const size_t chunk_bytes = ChunkBytes(chunk_class);
     const os::LockGuard guard(lock_);
-    Slice* slice = partial_[chunk_class];
-    if (slice == nullptr) slice = AddSlice(chunk_class);
+    Slice* slice = SliceWithRoom(chunk_class);
     if (slice == nullptr) return nullptr;
     void* chunk = slice->free;
     if (chunk != nullptr) {
         slice->free = slice->free->next;
     } else {
-        if (!Grow(*slice, chunk_bytes)) return nullptr;
         chunk = reinterpret_cast<char*>(slice) + slice->fresh;
         slice->fresh += static_cast<uint32_t>(chunk_bytes);
     }

@@ -31,11 +31,13 @@ public:
 
 private:
     struct Slice;
-    static constexpr size_t kClasses = 8 + 4 * 4;  // 64-byte steps to 512, four per doubling to 8 KiB
+    // 64-byte steps to 512, four per doubling to 8 KiB.
+    static constexpr size_t kClasses = 8 + 4 * 4;
 
     static size_t ClassOf(size_t bytes) noexcept;
     static size_t ChunkBytes(size_t chunk_class) noexcept;
     Slice* AddSlice(size_t chunk_class) noexcept;
+    Slice* SliceWithRoom(size_t chunk_class) noexcept;
     bool Grow(Slice& slice, size_t chunk_bytes) noexcept;
     void Link(size_t chunk_class, Slice* slice) noexcept;
     void Unlink(size_t chunk_class, Slice* slice) noexcept;

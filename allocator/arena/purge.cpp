@@ -5,8 +5,11 @@
 // The system calls are made outside the lock, on slices that count as used meanwhile.
 #include "arena/arena.h"
 #include "arena/arena_set.h"
+#include "arena/purge_policy.h"
 
 namespace strata::arena {
+
+constinit PurgePolicy g_purge_policy;
 
 namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
@@ -19,7 +22,7 @@ void ArenaSet::Purge(uint64_t now, bool everything) noexcept {
     for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
         // Each round unlocks; the slices it holds keep the arena from being released meanwhile.
         while (arena->warm != 0 && !arena->dedicated &&
-               (everything || warm_slices_.load(kRelaxed) > kRetainedSlices)) {
+               (everything || warm_slices_.load(kRelaxed) > g_purge_policy.retained_slices)) {
             if (!PurgeArena(*arena, static_cast<uint8_t>(epoch), everything)) break;
         }
     }
@@ -33,13 +36,13 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
     constexpr size_t kNone = Bitmap<kSlicesPerArena>::kNone;
     const auto due = [&](size_t slice) {
         return everything ||
-               static_cast<uint8_t>(epoch - arena.freed_epoch[slice]) >= kDecayEpochs;
+               static_cast<uint8_t>(epoch - arena.freed_epoch[slice]) >= g_purge_policy.decay_epochs;
     };
     size_t first = arena.warm_slices.FindSet(0);
     while (first != kNone && !due(first)) first = arena.warm_slices.FindSet(first + 1);
     if (first == kNone) return false;
     const size_t surplus =
-        everything ? kSlicesPerArena : warm_slices_.load(kRelaxed) - kRetainedSlices;
+        everything ? kSlicesPerArena : warm_slices_.load(kRelaxed) - g_purge_policy.retained_slices;
     size_t end = first;
     size_t bytes = 0;
     size_t span_end = 0;

@@ -25,12 +25,15 @@ inline constexpr uint32_t kMaxNearSlack = 252;
 inline constexpr size_t kFarSlackBytes = 4;
 
 STRATA_INLINE uint8_t LoadState(const StateByte* byte) noexcept {
-    return std::atomic_ref<StateByte>(*const_cast<StateByte*>(byte)).load(std::memory_order_relaxed);
+    return std::atomic_ref<StateByte>(*const_cast<StateByte*>(byte))
+        .load(std::memory_order_relaxed);
 }
 STRATA_INLINE void StoreState(StateByte* byte, uint8_t value) noexcept {
     std::atomic_ref<StateByte>(*byte).store(value, std::memory_order_relaxed);
 }
-constexpr bool IsLive(uint8_t state) noexcept { return state >= static_cast<uint8_t>(State::kLive); }
+constexpr bool IsLive(uint8_t state) noexcept {
+    return state >= static_cast<uint8_t>(State::kLive);
+}
 
 // Marks a block live with `slack`. `end` is one past the block's last usable byte.
 STRATA_INLINE void StoreLive(StateByte* byte, void* end, uint32_t slack) noexcept {
@@ -43,13 +46,33 @@ STRATA_INLINE void StoreLive(StateByte* byte, void* end, uint32_t slack) noexcep
 }
 
 // The slack of a live block.
-inline uint32_t LoadSlack(uint8_t state, const void* end) noexcept {
+STRATA_INLINE uint32_t LoadSlack(uint8_t state, const void* end) noexcept {
     if (state != static_cast<uint8_t>(State::kLiveFarSlack)) {
         return static_cast<uint32_t>(state) - static_cast<uint32_t>(State::kLive);
     }
     uint32_t slack;
     std::memcpy(&slack, static_cast<const char*>(end) - kFarSlackBytes, kFarSlackBytes);
     return slack;
+}
+
+#if defined(__GNUC__) || defined(__clang__)
+#define STRATA_READS_RACILY __attribute__((no_sanitize("thread")))
+#else
+#define STRATA_READS_RACILY
+#endif
+
+// The slack of a block that may change hands meanwhile: false when it is not live. The last bytes are
+// read first and believed only if the state is the same afterwards, as they may be some owner's data.
+STRATA_READS_RACILY inline bool ReadSlack(const StateByte* byte, const void* end,
+                                          uint32_t& slack) noexcept {
+    for (;;) {
+        const uint8_t state = LoadState(byte);
+        if (!IsLive(state)) return false;
+        slack = LoadSlack(state, end);
+        if (state != static_cast<uint8_t>(State::kLiveFarSlack)) return true;
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (LoadState(byte) == state) return true;
+    }
 }
 
 }  // namespace strata

@@ -21,7 +21,7 @@ void GiveBlock(Heap& heap, cache::Bin* bin, SizeClass size_class, slab::FreeBloc
 void HandInBins(Heap& heap, cache::Bin* bins) noexcept;
 
 // The same for the bins of a slot, if its heap is still alive; the slot is empty afterwards.
-// REQUIRES: g_registry_lock, or that the heap cannot end meanwhile.
+// REQUIRES: the heap is pinned, or gone, or in the calling thread's use.
 void HandInSlot(cache::HeapSlot& slot) noexcept;
 
 // Empties all depots of `heap` into its slabs.

@@ -21,7 +21,7 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 // A live block as found by its pointer.
 struct Block {
     Heap* heap = nullptr;
-    Slab* slab = nullptr;     // one of the two
+    Slab* slab = nullptr;  // one of the two
     LargeRun* run = nullptr;
     StateByte* state = nullptr;  // slab blocks
     size_t requested = 0;
@@ -94,6 +94,8 @@ bool IsWorthKeeping(const Block& block, size_t bytes) noexcept {
 
 bool ResizeInPlace(const Block& block, void* pointer, size_t bytes, bool zero) noexcept {
     if (block.slab != nullptr) return ResizeInSlab(block, pointer, bytes, zero);
+    // Those who walk the heap see the run before or after, never in between.
+    const PartGuard guard(*block.heap, block.heap->runs_lock);
     return slab::ResizeRun(*block.run, bytes, zero);
 }
 
@@ -104,8 +106,7 @@ void Free(Heap* expected, void* pointer) noexcept {
     if (block.slab != nullptr) {
         const SizeClass size_class = block.slab->size_class;
         StoreState(block.state, static_cast<uint8_t>(State::kFreeDirty));
-        GiveBlock(*block.heap, BinFor(*block.heap, size_class), size_class,
-                  {pointer, block.state});
+        GiveBlock(*block.heap, BinFor(*block.heap, size_class), size_class, {pointer, block.state});
         return;
     }
     if (!slab::MarkFree(*block.run)) {
@@ -153,7 +154,8 @@ BlockInfo Describe(const void* pointer) noexcept {
     if (entry == nullptr) return info;
     info.status = BlockStatus::kUnallocated;
     switch (entry->kind.load(kRelaxed)) {
-        case SliceKind::kNone: return info;
+        case SliceKind::kNone:
+            return info;
         case SliceKind::kSlab: {
             const Slab& slab = *SlabOf(*entry);
             const uint32_t index = slab.IndexOf(pointer);
@@ -166,8 +168,7 @@ BlockInfo Describe(const void* pointer) noexcept {
                           : IsLive(state)       ? BlockStatus::kLive
                                                 : BlockStatus::kFreed;
             if (info.status == BlockStatus::kLive) {
-                info.requested =
-                    info.usable - LoadSlack(state, slab.BlockAt(index) + info.usable);
+                info.requested = info.usable - LoadSlack(state, slab.BlockAt(index) + info.usable);
             }
             return info;
         }
@@ -179,8 +180,8 @@ BlockInfo Describe(const void* pointer) noexcept {
             info.usable = run.usable();
             info.requested = run.requested.load(kRelaxed);
             info.status = run.state.load(kRelaxed) != slab::RunState::kLive ? BlockStatus::kFreed
-                          : run.base != pointer                            ? BlockStatus::kInterior
-                                                                           : BlockStatus::kLive;
+                          : run.base != pointer                             ? BlockStatus::kInterior
+                                                                            : BlockStatus::kLive;
             return info;
         }
     }
@@ -196,8 +197,8 @@ bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept {
     // With the lock that guards them held, the records of this heap cannot vanish; those of other
     // heaps are not touched.
     const auto size_class = static_cast<SizeClass>(entry->size_class.load(kRelaxed));
-    os::Lock& lock = kind == SliceKind::kSlab ? heap.classes[Index(size_class)].depot.lock
-                                              : heap.runs_lock;
+    os::Lock& lock =
+        kind == SliceKind::kSlab ? heap.classes[Index(size_class)].depot.lock : heap.runs_lock;
     const PartGuard guard(heap, lock);
     if (entry->kind.load(kRelaxed) != kind) return false;
     if (arena::g_arenas.OwnerOf(address) != heap.serial.load(kRelaxed)) return false;
@@ -216,9 +217,12 @@ void ReportBadPointer(os::Operation operation, const void* pointer, const BlockI
             os::FatalDoubleFree(operation, pointer, info.heap, info.usable);
         case BlockStatus::kInterior:
             os::FatalInteriorPointer(operation, pointer, info.block, info.heap, info.usable);
-        case BlockStatus::kUnallocated: os::FatalUnallocatedPointer(operation, pointer);
-        case BlockStatus::kForeign: os::FatalForeignPointer(operation, pointer);
-        case BlockStatus::kLive: break;
+        case BlockStatus::kUnallocated:
+            os::FatalUnallocatedPointer(operation, pointer);
+        case BlockStatus::kForeign:
+            os::FatalForeignPointer(operation, pointer);
+        case BlockStatus::kLive:
+            break;
     }
     os::FatalWrongHeap(operation, pointer, expected, info.heap, info.requested);
 }

@@ -5,9 +5,12 @@
 // free:   slice map entry -> block index -> state byte -> slot -> bin -> push.
 #pragma once
 
+#include <cstring>
+
 #include "arena/process_arenas.h"
 #include "cache/thread_cache.h"
 #include "heap/heap.h"
+#include "heap/heap_record.h"
 
 namespace strata::heap {
 
@@ -15,19 +18,49 @@ namespace strata::heap {
 STRATA_COLD void* AllocateSlow(size_t bytes, bool zero) noexcept;
 STRATA_COLD void FreeSlow(void* block) noexcept;
 
-STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {
-    if (STRATA_UNLIKELY(bytes > kLinearLimit)) return AllocateSlow(bytes, false);
-    cache::ThreadCache* cache = cache::TryCurrentCache();
-    if (STRATA_UNLIKELY(cache == nullptr)) return AllocateSlow(bytes, false);
+// A block of `bytes` from the bin of its class; nullptr when that is empty.
+// REQUIRES: bytes <= kLinearLimit; `bins` are those of all classes.
+template <bool kZero>
+STRATA_INLINE void* PopSmall(cache::Bin* bins, size_t bytes) noexcept {
     const size_t rounded = bytes + (kSmallStep - 1);
     cache::FreeBlock block;
-    if (STRATA_UNLIKELY(!cache->bins[rounded / kSmallStep].Pop(block))) {
-        return AllocateSlow(bytes, false);
+    if (STRATA_UNLIKELY(!bins[rounded / kSmallStep].Pop(block))) return nullptr;
+    if constexpr (kZero) {
+        const bool dirty = LoadState(block.state) != static_cast<uint8_t>(State::kFreeZero);
+        if (dirty) std::memset(block.block, 0, bytes);
     }
     // slack = 16 * class - bytes = 15 - (bytes + 15) % 16, for 0 bytes too (class 0).
     const size_t slack = (kSmallStep - 1) - rounded % kSmallStep;
     StoreState(block.state, static_cast<uint8_t>(slack + static_cast<uint8_t>(State::kLive)));
     return block.block;
+}
+
+// From the process heap.
+template <bool kZero = false>
+STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {
+    if (STRATA_UNLIKELY(bytes > kLinearLimit)) return AllocateSlow(bytes, kZero);
+    cache::ThreadCache* cache = cache::TryCurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr)) return AllocateSlow(bytes, kZero);
+    void* block = PopSmall<kZero>(cache->bins, bytes);
+    return STRATA_LIKELY(block != nullptr) ? block : AllocateSlow(bytes, kZero);
+}
+
+// The calling thread's bins for a private heap; nullptr when it has none.
+STRATA_INLINE cache::Bin* PrivateBins(const Heap& heap) noexcept {
+    cache::ThreadCache* cache = cache::TryCurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr)) return nullptr;
+    const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
+    cache::HeapSlot& slot = cache->SlotOf(serial);
+    if (STRATA_UNLIKELY(slot.serial != serial || slot.bins == nullptr)) return nullptr;
+    return slot.bins->bins;
+}
+
+// From a private heap.
+template <bool kZero>
+STRATA_INLINE void* AllocatePrivateFast(Heap& heap, size_t bytes) noexcept {
+    cache::Bin* bins = bytes <= kLinearLimit ? PrivateBins(heap) : nullptr;
+    void* block = STRATA_LIKELY(bins != nullptr) ? PopSmall<kZero>(bins, bytes) : nullptr;
+    return STRATA_LIKELY(block != nullptr) ? block : Allocate(heap, bytes, kZero);
 }
 
 // Finds the state byte of the slab block that starts at `block`; false when none does.
@@ -57,6 +90,21 @@ STRATA_INLINE bool FreeIfFast(void* block) noexcept {
     cache::ThreadCache* cache = cache::TryCurrentCache();
     if (STRATA_UNLIKELY(cache == nullptr)) return false;
     cache::Bin& bin = cache->BinAt(entry->bin_offset.load(std::memory_order_relaxed));
+    if (STRATA_UNLIKELY(!bin.Push(block, state))) return false;
+    StoreState(state, static_cast<uint8_t>(State::kFreeDirty));
+    return true;
+}
+
+// The same for a block of the private heap `heap`, and of no other.
+STRATA_INLINE bool FreeIfPrivateFast(Heap& heap, void* block) noexcept {
+    arena::SliceEntry* entry;
+    StateByte* state;
+    if (STRATA_UNLIKELY(!FindState(block, entry, state))) return false;
+    if (STRATA_UNLIKELY(!IsLive(LoadState(state)))) return false;
+    const auto* slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
+    cache::Bin* bins = PrivateBins(heap);
+    if (STRATA_UNLIKELY(bins == nullptr || slab->heap != &heap)) return false;
+    cache::Bin& bin = bins[entry->size_class.load(std::memory_order_relaxed)];
     if (STRATA_UNLIKELY(!bin.Push(block, state))) return false;
     StoreState(state, static_cast<uint8_t>(State::kFreeDirty));
     return true;

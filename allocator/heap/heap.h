@@ -105,8 +105,9 @@ void ThreadDetach() noexcept;
 // The process ends, other threads are gone: nothing is freed, nothing waited for.
 void ProcessDetach() noexcept;
 
-// For fork in the POSIX build: takes and gives back every lock.
+// For fork in the POSIX build: takes and gives back every lock; what the child calls is told apart.
 void LockEverything() noexcept;
 void UnlockEverything() noexcept;
+void UnlockEverythingInChild() noexcept;
 
 }  // namespace strata::heap

@@ -35,6 +35,10 @@ public:
     uint32_t options;  // the HEAP_* flags it was created with
     bool is_process_heap;
 
+    // Visitors that look at the heap without being its users (registry.h). Changed under the
+    // registry's lock only.
+    std::atomic<uint32_t> pins;
+
     // HeapLock: who holds all locks of the heap, and how often. Guarded by those locks.
     std::atomic<uintptr_t> lock_owner;
     uint32_t lock_depth;
@@ -62,7 +66,7 @@ class PartGuard {
 public:
     PartGuard(Heap& heap, os::Lock& lock) noexcept
         : lock_(heap.lock_owner.load(std::memory_order_relaxed) == os::ThreadToken() ? nullptr
-                                                                                    : &lock) {
+                                                                                     : &lock) {
         if (lock_ != nullptr) lock_->Acquire();
     }
     PartGuard(Heap& heap, SizeClass size_class) noexcept

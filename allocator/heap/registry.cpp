@@ -5,6 +5,7 @@
 #include "arena/process_arenas.h"
 #include "heap/bins.h"
 #include "heap/heap.h"
+#include "heap/options.h"
 #include "os/process.h"
 
 namespace strata::heap {
@@ -54,8 +55,9 @@ Heap* NewRecord() noexcept {
         if (created == kHeapsPerRegion) continue;
         char* const record = base + created * kSliceSize;
         if (!g_memory.Commit(record, kPageSize, kPageSize)) return nullptr;
+        Heap* const heap = new (record) Heap{};
         region.created.store(created + 1, std::memory_order_release);
-        return reinterpret_cast<Heap*>(record);
+        return heap;
     }
     return nullptr;
 }
@@ -69,10 +71,13 @@ Heap* CreateLocked(uint32_t options, bool is_process_heap) noexcept {
         heap = NewRecord();
         if (heap == nullptr) return nullptr;
     }
-    new (heap) Heap{};
+    // A reused record is not made anew: others may look at it through stale handles. All lists in it
+    // are empty, and its locks free.
     heap->options = options;
     heap->is_process_heap = is_process_heap;
     heap->serial.store(g_next_serial++, std::memory_order_relaxed);
+    if (g_next_serial == 0) g_next_serial = kFirstSerial;
+    heap->next = nullptr;
     heap->previous = g_last_heap;
     (g_last_heap != nullptr ? g_last_heap->next : g_first_heap) = heap;
     g_last_heap = heap;
@@ -86,7 +91,56 @@ void UnlinkLocked(Heap* heap) noexcept {
     (heap->next != nullptr ? heap->next->previous : g_last_heap) = heap->previous;
 }
 
+bool IsAlive(const Heap& heap) noexcept {
+    return heap.life.load(std::memory_order_relaxed) == Heap::Life::kAlive;
+}
+
+// REQUIRES: g_registry_lock.
+void PinLocked(Heap& heap) noexcept { heap.pins.fetch_add(1, std::memory_order_relaxed); }
+void UnpinLocked(Heap& heap) noexcept {
+    const bool last = heap.pins.fetch_sub(1, std::memory_order_release) == 1;
+    if (last && !IsAlive(heap)) os::WakeOneOnWord(heap.pins);  // DestroyHeap waits
+}
+
+// From here on nobody pins the heap, nor takes his cached bins of it for valid; waits for those who
+// have it pinned.
+void EndLife(Heap& heap) noexcept {
+    while (UnlockHeap(heap)) {  // a visitor may wait for that lock
+    }
+    {
+        const os::LockGuard guard(g_registry_lock);
+        heap.life.store(Heap::Life::kDestroyed, std::memory_order_relaxed);
+        heap.serial.store(0, std::memory_order_relaxed);
+    }
+    while (const uint32_t pins = heap.pins.load(std::memory_order_acquire)) {
+        if (!os::WaitOnWord(heap.pins, pins)) break;
+    }
+    const os::LockGuard guard(g_registry_lock);
+    UnlinkLocked(&heap);
+}
+
 }  // namespace
+
+Heap* PinNext(Heap* previous) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    Heap* heap = previous == nullptr ? g_first_heap : previous->next;
+    while (heap != nullptr && !IsAlive(*heap)) heap = heap->next;
+    if (previous != nullptr) UnpinLocked(*previous);
+    if (heap != nullptr) PinLocked(*heap);
+    return heap;
+}
+
+bool Pin(Heap& heap, uint32_t serial) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    if (!IsAlive(heap) || heap.serial.load(std::memory_order_relaxed) != serial) return false;
+    PinLocked(heap);
+    return true;
+}
+
+void Unpin(Heap& heap) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    UnpinLocked(heap);
+}
 
 bool Initialize() noexcept {
     if (g_process_heap.load(std::memory_order_acquire) != nullptr) return true;
@@ -97,6 +151,7 @@ bool Initialize() noexcept {
     if (!g_slot_created) return false;
     Heap* heap = CreateLocked(0, true);
     if (heap == nullptr) return false;
+    ReadOptions();
     g_process_heap.store(heap, std::memory_order_release);
     return true;
 }
@@ -114,13 +169,7 @@ Heap* CreateHeap(uint32_t options) noexcept {
 }
 
 void DestroyHeap(Heap* heap) noexcept {
-    {
-        const os::LockGuard guard(g_registry_lock);
-        heap->life.store(Heap::Life::kDestroyed, std::memory_order_relaxed);
-        // From here on no thread takes its cached bins of this heap for valid.
-        heap->serial.store(0, std::memory_order_relaxed);
-        UnlinkLocked(heap);
-    }
+    EndLife(*heap);
     for (ClassState& state : heap->classes) {
         while (cache::Magazine* magazine = state.depot.Take()) cache::DestroyMagazine(magazine);
         state.slabs.DestroyAll();
@@ -130,6 +179,7 @@ void DestroyHeap(Heap* heap) noexcept {
         arena::g_arenas.SetOwner(run->base, 1, slab::kRunOwner);
         if (slab::MarkFree(*run)) slab::FreeRun(run);
     }
+    heap->runs = nullptr;
     {
         const os::LockGuard guard(g_registry_lock);
         heap->next = g_free_records;
@@ -194,32 +244,57 @@ void ThreadDetach() noexcept {
     if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {
         HandInBins(*heap, cache->bins);
     }
-    {
-        // Keeps private heaps from ending while their magazines are handed in.
-        const os::LockGuard guard(g_registry_lock);
-        for (cache::HeapSlot& slot : cache->slots) HandInSlot(slot);
+    for (cache::HeapSlot& slot : cache->slots) {
+        if (slot.bins == nullptr) continue;
+        Heap& heap = *static_cast<Heap*>(slot.heap);
+        const bool pinned = Pin(heap, slot.serial);
+        HandInSlot(slot);
+        if (pinned) Unpin(heap);
     }
     cache::DestroyThreadCache(cache);
 }
 
 void ProcessDetach() noexcept { g_process_ending.store(true, std::memory_order_relaxed); }
 
+// Heaps stay pinned as long as they are locked here. The registry comes after them; heaps made
+// meanwhile are at the end of the list.
 void LockEverything() noexcept {
-    g_registry_lock.Acquire();
-    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) LockHeap(*heap);
+    Heap* last = nullptr;
+    for (;;) {
+        g_registry_lock.Acquire();
+        Heap* heap = last == nullptr ? g_first_heap : last->next;
+        while (heap != nullptr && !IsAlive(*heap)) heap = heap->next;
+        if (heap == nullptr) break;
+        PinLocked(*heap);
+        g_registry_lock.Release();
+        LockHeap(*heap);
+        last = heap;
+    }
     slab::RunCacheLock().Acquire();
     arena::g_arenas.lock().Acquire();
     arena::g_metadata.lock().Acquire();
     arena::g_metadata_arenas.lock().Acquire();
 }
 
-void UnlockEverything() noexcept {
+namespace {
+
+// In the child the visitors of other threads are gone, and their pins with them.
+void UnlockAll(bool in_child) noexcept {
     arena::g_metadata_arenas.lock().Release();
     arena::g_metadata.lock().Release();
     arena::g_arenas.lock().Release();
     slab::RunCacheLock().Release();
-    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) UnlockHeap(*heap);
+    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) {
+        if (!UnlockHeap(*heap)) continue;  // about to end when the others were locked
+        if (in_child) heap->pins.store(1, std::memory_order_relaxed);
+        UnpinLocked(*heap);
+    }
     g_registry_lock.Release();
 }
+
+}  // namespace
+
+void UnlockEverything() noexcept { UnlockAll(false); }
+void UnlockEverythingInChild() noexcept { UnlockAll(true); }
 
 }  // namespace strata::heap

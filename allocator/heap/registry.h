@@ -6,9 +6,19 @@
 
 namespace strata::heap {
 
-// Guards the list of heaps and their lives. The outermost lock.
+// Guards the list of heaps and their lives. Held for a few instructions only, and never while a heap's
+// own lock is taken: who holds a heap (HeapLock) may create and list others.
 extern constinit os::Lock g_registry_lock;
 extern constinit Heap* g_first_heap;  // by creation; guarded by g_registry_lock
+
+// A pinned heap does not end: DestroyHeap waits. For those who visit heaps that are not in their use.
+
+// Unpins `previous` and pins the living heap created next after it; the first for nullptr. nullptr
+// behind the last.
+Heap* PinNext(Heap* previous) noexcept;
+// Pins the record's heap if it is alive and has this serial; false otherwise.
+bool Pin(Heap& heap, uint32_t serial) noexcept;
+void Unpin(Heap& heap) noexcept;
 
 // The process heap once it exists, for the fast paths.
 extern constinit std::atomic<Heap*> g_process_heap;

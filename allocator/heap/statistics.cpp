@@ -14,10 +14,10 @@ void AddSlab(const slab::Slab& slab, ClassStatistics& sum) noexcept {
     sum.committed += RoundUp(size_t{slab.limit} * slab.spacing(), kPageSize);
     const size_t usable = slab.usable();
     for (uint32_t i = 0; i < slab.limit; ++i) {
-        const uint8_t state = LoadState(slab.states + i);
-        if (!IsLive(state)) continue;
+        uint32_t slack;
+        if (!ReadSlack(slab.states + i, slab.BlockAt(i) + usable, slack)) continue;
         ++sum.live_blocks;
-        sum.live_bytes += usable - LoadSlack(state, slab.BlockAt(i) + usable);
+        if (slack <= usable) sum.live_bytes += usable - slack;
     }
 }
 
@@ -44,8 +44,9 @@ ClassStatistics CollectRuns(Heap& heap) noexcept {
 }
 
 void ForEachHeap(HeapVisitor visitor, void* context) noexcept {
-    const os::LockGuard guard(g_registry_lock);
-    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) visitor(context, *heap);
+    for (Heap* heap = PinNext(nullptr); heap != nullptr; heap = PinNext(heap)) {
+        visitor(context, *heap);
+    }
 }
 
 void Collect(Statistics& statistics) noexcept {

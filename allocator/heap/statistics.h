@@ -39,7 +39,7 @@ ClassStatistics CollectRuns(Heap& heap) noexcept;
 // The largest block that could be allocated from the heap's committed free memory.
 size_t LargestFreeBlock(Heap& heap) noexcept;
 
-// Calls f(Heap&) for every heap, oldest first, while none can be created or end.
+// Calls `visitor` for every heap, oldest first; the one that it is called for cannot end meanwhile.
 using HeapVisitor = void (*)(void* context, Heap& heap);
 void ForEachHeap(HeapVisitor visitor, void* context) noexcept;
 

@@ -44,10 +44,12 @@ bool SetSlabBlock(WalkEntry& entry, const Slab& slab, uint32_t index) noexcept {
         return SetBlock(entry, Kind::kUncommitted, block,
                         static_cast<size_t>(slab.base + slab.size() - block));
     }
-    const uint8_t state = LoadState(slab.states + index);
-    if (!IsLive(state)) return SetBlock(entry, Kind::kFree, block, slab.usable());
     const size_t usable = slab.usable();
-    return SetBlock(entry, Kind::kBusy, block, usable - LoadSlack(state, block + usable));
+    uint32_t slack;
+    if (!ReadSlack(slab.states + index, block + usable, slack)) {
+        return SetBlock(entry, Kind::kFree, block, usable);
+    }
+    return SetBlock(entry, Kind::kBusy, block, slack <= usable ? usable - slack : 0);
 }
 
 bool NextRegion(Heap& heap, WalkEntry& entry, uintptr_t from) noexcept {

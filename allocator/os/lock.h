@@ -4,7 +4,7 @@
 // At process exit the system ends all other threads wherever they stand, some of them holding locks.
 // A lock that then cannot be had is taken by force instead of waited for (see WaitForLock).
 //
-// Ranks, outermost first: registry, heap (class locks by index, then runs), arenas, metadata.
+// Ranks, outermost first: heap (class locks by index, then runs), registry, run cache, metadata, arenas.
 // A thread takes locks in this order only.
 #pragma once
 

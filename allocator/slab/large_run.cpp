@@ -34,6 +34,15 @@ bool CommitTo(LargeRun& run, size_t end) noexcept {
     return true;
 }
 
+// Gives back what a direct block has behind `end`. In a shared arena, whole slices go back instead.
+void DecommitTail(LargeRun& run, size_t end) noexcept {
+    const size_t tail = run.committed - end;
+    if (!g_memory.Decommit(run.base + end, tail, tail)) return;
+    g_direct_committed.fetch_sub(tail, std::memory_order_relaxed);
+    run.committed = end;
+    if (run.touched > end) run.touched = end;
+}
+
 // Zeroes [from, to) where it may hold data, and notes that the caller may now write up to `to`.
 void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept {
     const size_t dirty_end = run.touched < to ? run.touched : to;
@@ -106,8 +115,8 @@ LargeRun* AllocateRun(size_t bytes, size_t alignment, bool zero, void* heap) noe
     auto* run = static_cast<LargeRun*>(g_metadata.Allocate(sizeof(LargeRun)));
     if (run == nullptr) return nullptr;
     new (run) LargeRun{};
-    const bool ok = shared ? PlaceShared(*run, placed, alignment)
-                           : PlaceDirect(*run, placed, alignment);
+    const bool ok =
+        shared ? PlaceShared(*run, placed, alignment) : PlaceDirect(*run, placed, alignment);
     if (!ok) {
         g_metadata.Free(run, sizeof(LargeRun));
         return nullptr;
@@ -152,6 +161,8 @@ bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
         if (run.touched > run.capacity()) run.touched = run.capacity();
     } else if (!CommitTo(run, PagesUp(bytes))) {
         return false;
+    } else if (run.direct && PagesUp(bytes) <= run.committed / 2) {
+        DecommitTail(run, PagesUp(bytes));  // not for less: it may grow again
     }
     if (bytes > old) ZeroAndTouch(run, old, bytes, zero);
     run.requested.store(bytes, std::memory_order_relaxed);

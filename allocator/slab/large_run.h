@@ -57,7 +57,7 @@ bool MarkFree(LargeRun& run) noexcept;
 void FreeRun(LargeRun* run) noexcept;
 
 // Resizes in place; false when that is not possible, and nothing has changed. With `zero` the bytes
-// from the old to the new requested size are zero.
+// from the old to the new requested size are zero. REQUIRES: nobody else looks at the record.
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
 
 // Frees cached runs that have decayed, or all.

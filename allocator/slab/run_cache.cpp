@@ -1,5 +1,6 @@
 #include "slab/run_cache.h"
 
+#include "arena/purge_policy.h"
 #include "base/bits.h"
 #include "os/process.h"
 
@@ -54,7 +55,7 @@ LargeRun* RunCache::TakeExpired(uint64_t now, bool everything) noexcept {
     const os::LockGuard guard(lock_);
     if (count_ == 0) return nullptr;
     LargeRun* oldest = runs_[0];
-    const bool due = now / kEpochMilliseconds - oldest->freed_epoch >= kDecayEpochs;
+    const bool due = now / kEpochMilliseconds - oldest->freed_epoch >= arena::g_purge_policy.decay_epochs;
     if (!everything && !due) return nullptr;
     Remove(0);
     return oldest;

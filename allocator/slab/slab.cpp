@@ -71,16 +71,15 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     std::memset(slab->bits, 0, Words(info.blocks) * sizeof(uint64_t));
     slab->states = reinterpret_cast<StateByte*>(slab->bits + Words(info.blocks));
     const bool dirty = arena::g_arenas.IsDirty(base, info.slices);
-    std::memset(slab->states,
-                static_cast<int>(dirty ? State::kFreeDirty : State::kFreeZero),
+    std::memset(slab->states, static_cast<int>(dirty ? State::kFreeDirty : State::kFreeZero),
                 size_t{info.blocks} + 1);
     if (!Grow(*slab, request.grow_fast)) {
         arena::g_arenas.Free(base, info.slices);
         arena::g_metadata.Free(chunk, SlabRecordBytes(request.size_class));
         return nullptr;
     }
-    arena::g_slice_map.SetSlab(AddressOf(base), info.slices, slab, slab->states,
-                               request.size_class, request.bin_offset);
+    arena::g_slice_map.SetSlab(AddressOf(base), info.slices, slab, slab->states, request.size_class,
+                               request.bin_offset);
     return slab;
 }
 
@@ -115,13 +114,14 @@ bool IsConsistent(const Slab& slab) noexcept {
     uint32_t free = 0;
     for (uint32_t i = 0; i < slab.blocks; ++i) {
         const bool listed = (slab.bits[i / 64] >> (i % 64) & 1) != 0;
-        const uint8_t state = LoadState(slab.states + i);
         if (listed) ++free;
-        if ((listed || i >= slab.limit) && IsLive(state)) return false;
-        if (listed && i >= slab.limit) return false;
-        if (IsLive(state) && LoadSlack(state, slab.BlockAt(i) + slab.usable()) > slab.usable()) {
-            return false;
+        if (i >= slab.limit) {  // behind the committed pages
+            if (listed || IsLive(LoadState(slab.states + i))) return false;
+            continue;
         }
+        uint32_t slack;
+        const bool live = ReadSlack(slab.states + i, slab.BlockAt(i) + slab.usable(), slack);
+        if (live && (listed || slack > slab.usable())) return false;
     }
     return free == slab.free && slab.limit <= slab.blocks && !IsLive(slab.states[slab.blocks]);
 }

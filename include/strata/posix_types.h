@@ -81,11 +81,13 @@ typedef struct _HEAP_SUMMARY {
     SIZE_T cbMaxReserve;
 } HEAP_SUMMARY, STRATA_HEAP_SUMMARY_TYPE;
 
-typedef enum _HEAP_INFORMATION_CLASS {
+/* A plain int here: callers may give any value, and an enumeration may hold only its own. */
+typedef int HEAP_INFORMATION_CLASS;
+enum {
     HeapCompatibilityInformation = 0,
     HeapEnableTerminationOnCorruption = 1,
     HeapOptimizeResources = 3
-} HEAP_INFORMATION_CLASS;
+};
 
 #define HEAP_OPTIMIZE_RESOURCES_CURRENT_VERSION 1u
 typedef struct _HEAP_OPTIMIZE_RESOURCES_INFORMATION {

@@ -26,8 +26,12 @@ constinit thread_local uint32_t t_last_error __attribute__((tls_model("initial-e
 pthread_key_t g_exit_key;
 void (*g_on_exit)(void*) noexcept = nullptr;
 
-void OnThreadExit(void* value) noexcept {
-    if (g_on_exit != nullptr) g_on_exit(value);
+constinit thread_local bool t_ended __attribute__((tls_model("initial-exec"))) = false;
+
+void OnThreadExit(void*) noexcept {
+    t_ended = true;
+    // Not the key's own value: it stays when the slot is cleared.
+    if (g_on_exit != nullptr && t_slot != nullptr) g_on_exit(t_slot);
 }
 
 }  // namespace
@@ -40,8 +44,9 @@ bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept {
 void SetThreadSlot(void* value) noexcept {
     t_slot = value;
     // Destructors of other keys may still free blocks after ours ran; the slot then holds the
-    // marker of a detached thread, which asks for no further call.
-    if (value != nullptr) pthread_setspecific(g_exit_key, value);
+    // marker of a detached thread, which asks for no further call: a key set by a destructor would
+    // bring one.
+    if (value != nullptr && !t_ended) pthread_setspecific(g_exit_key, value);
 }
 
 bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
@@ -93,6 +98,9 @@ bool GetOption(const char* name, char* buffer, size_t capacity) noexcept {
     if (value == nullptr) return false;
     const size_t length = strlen(value);
     if (length >= capacity) return false;
+    for (size_t i = 0; i < length; ++i) {
+        if (static_cast<unsigned char>(value[i]) > 126) return false;
+    }
     memcpy(buffer, value, length + 1);
     return true;
 }

@@ -1,0 +1,219 @@
+// Allocating, freeing and asking about blocks.
+#include "heap/fast_path.h"
+#include "override/heap_entries.h"
+
+namespace strata::override {
+
+namespace {
+
+template <bool kCounting>
+STRATA_NOINLINE void* AllocateElsewhere(void* handle, ULONG flags, SIZE_T bytes,
+                                        const void* caller) {
+    heap::Heap* const heap = HeapOf(handle);
+    const bool ntdll = IsInNtdll(caller);
+    if (heap == nullptr || ntdll || (flags & ~kAllocateFlags) != 0) {
+        Count<kCounting>(Entry::kAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
+        return Original<AllocateFunction>(Entry::kAllocate)(handle, flags, bytes);
+    }
+    Count<kCounting>(Entry::kAllocate, Served::kStrata);
+    return api::HeapAllocate(*heap, flags, bytes);
+}
+
+template <bool kCounting>
+STRATA_NOINLINE void* NTAPI AllocateEntry(void* handle, ULONG flags, SIZE_T bytes) {
+    const void* const caller = STRATA_RETURN_ADDRESS();
+    if (STRATA_UNLIKELY(handle != g_context.process_handle || (flags & ~kAllocateFlags) != 0 ||
+                        IsInNtdll(caller))) {
+        return AllocateElsewhere<kCounting>(handle, flags, bytes, caller);
+    }
+    Count<kCounting>(Entry::kAllocate, Served::kStrata);
+    return api::HeapAllocate(*g_context.process_heap, flags, bytes);
+}
+
+template <bool kCounting>
+STRATA_NOINLINE WideBoolean FreeElsewhere(void* handle, ULONG flags, void* block,
+                                          const void* caller) noexcept {
+    if (heap::Owns(block)) {
+        Count<kCounting>(Entry::kFree, Served::kStrata);
+        heap::Heap& heap = HeapForOurBlock(handle, block, os::Operation::kFree);
+        return api::HeapRelease(heap, flags, block);
+    }
+    if (block == nullptr) {  // allowed, and nothing to do (HeapFree)
+        Count<kCounting>(Entry::kFree, IsInNtdll(caller) ? Served::kNtdll : Served::kStrata);
+        return TRUE;
+    }
+    CountForeign<kCounting>(Entry::kFree, caller);
+    return Original<FreeFunction>(Entry::kFree)(handle, flags, block);
+}
+
+template <bool kCounting>
+STRATA_NOINLINE WideBoolean NTAPI FreeEntry(void* handle, ULONG flags, void* block) {
+    if (STRATA_LIKELY(handle == g_context.process_handle) &&
+        STRATA_LIKELY(heap::FreeIfFast(block))) {
+        Count<kCounting>(Entry::kFree, Served::kStrata);
+        return TRUE;
+    }
+    return FreeElsewhere<kCounting>(handle, flags, block, STRATA_RETURN_ADDRESS());
+}
+
+// A foreign block stays with the system's heap: it alone can grow it in place, knows its user value,
+// and keeps the promise of HEAP_REALLOC_IN_PLACE_ONLY. Moving it here would be right, too, and win
+// nothing: such blocks are few and mostly from before the start.
+template <bool kCounting>
+STRATA_NOINLINE void* NTAPI ReAllocateEntry(void* handle, ULONG flags, void* block, SIZE_T bytes) {
+    if (!heap::Owns(block)) {
+        CountForeign<kCounting>(Entry::kReAllocate, STRATA_RETURN_ADDRESS());
+        return Original<ReAllocateFunction>(Entry::kReAllocate)(handle, flags, block, bytes);
+    }
+    Count<kCounting>(Entry::kReAllocate, Served::kStrata);
+    heap::Heap& heap = HeapForOurBlock(handle, block, os::Operation::kResize);
+    return api::HeapReallocate(heap, flags, block, bytes);
+}
+
+template <bool kCounting>
+STRATA_NOINLINE SIZE_T NTAPI SizeEntry(void* handle, ULONG flags, const void* block) {
+    if (!heap::Owns(block)) {
+        CountForeign<kCounting>(Entry::kSize, STRATA_RETURN_ADDRESS());
+        return Original<SizeFunction>(Entry::kSize)(handle, flags, block);
+    }
+    Count<kCounting>(Entry::kSize, Served::kStrata);
+    heap::Heap* const heap = HeapOf(handle);
+    return heap == nullptr ? SIZE_MAX : api::HeapBlockSize(*heap, flags, block);
+}
+
+template <bool kCounting>
+STRATA_NOINLINE WideBoolean NTAPI ValidateEntry(void* handle, ULONG flags, const void* block) {
+    heap::Heap* const heap = HeapOf(handle);
+    if (block == nullptr) {  // the whole heap: both parts of it
+        Count<kCounting>(Entry::kValidate, heap != nullptr ? Served::kStrata : Served::kOriginal);
+        if (heap != nullptr && !api::HeapIsValid(*heap, flags, nullptr)) return FALSE;
+        return Original<ValidateFunction>(Entry::kValidate)(handle, flags, nullptr);
+    }
+    if (!heap::Owns(block)) {
+        CountForeign<kCounting>(Entry::kValidate, STRATA_RETURN_ADDRESS());
+        return Original<ValidateFunction>(Entry::kValidate)(handle, flags, block);
+    }
+    Count<kCounting>(Entry::kValidate, Served::kStrata);
+    return heap != nullptr && api::HeapIsValid(*heap, flags, block);
+}
+
+bool IsValidBlock(void* handle, ULONG flags, const void* block) noexcept {
+    heap::Heap* const heap = HeapOf(handle);
+    return heap != nullptr && api::HeapIsValid(*heap, flags, block);
+}
+
+// No block of ours has a user value or user flags: requests for them went to the original.
+template <bool kCounting>
+STRATA_NOINLINE WideBoolean NTAPI GetUserInfoEntry(void* handle, ULONG flags, void* block,
+                                                   void** value, ULONG* user_flags) {
+    if (!heap::Owns(block)) {
+        CountForeign<kCounting>(Entry::kGetUserInfo, STRATA_RETURN_ADDRESS());
+        return Original<GetUserInfoFunction>(Entry::kGetUserInfo)(handle, flags, block, value,
+                                                                  user_flags);
+    }
+    Count<kCounting>(Entry::kGetUserInfo, Served::kStrata);
+    if (!IsValidBlock(handle, flags, block)) return FALSE;
+    if (value != nullptr) *value = nullptr;
+    if (user_flags != nullptr) *user_flags = 0;
+    return TRUE;
+}
+
+template <bool kCounting>
+STRATA_NOINLINE WideBoolean NTAPI SetUserValueEntry(void* handle, ULONG flags, void* block,
+                                                    void* value) {
+    if (!heap::Owns(block)) {
+        CountForeign<kCounting>(Entry::kSetUserValue, STRATA_RETURN_ADDRESS());
+        return Original<SetUserValueFunction>(Entry::kSetUserValue)(handle, flags, block, value);
+    }
+    Count<kCounting>(Entry::kSetUserValue, Served::kStrata);
+    return FALSE;  // as for any block that was allocated without HEAP_SETTABLE_USER_VALUE
+}
+
+template <bool kCounting>
+STRATA_NOINLINE WideBoolean NTAPI SetUserFlagsEntry(void* handle, ULONG flags, void* block,
+                                                    ULONG reset, ULONG set) {
+    if (!heap::Owns(block)) {
+        CountForeign<kCounting>(Entry::kSetUserFlags, STRATA_RETURN_ADDRESS());
+        return Original<SetUserFlagsFunction>(Entry::kSetUserFlags)(handle, flags, block, reset,
+                                                                    set);
+    }
+    Count<kCounting>(Entry::kSetUserFlags, Served::kStrata);
+    // Clearing flags that are never set succeeds; setting one cannot be kept.
+    return set == 0 && IsValidBlock(handle, flags, block);
+}
+
+// Fills blocks[0 … count) and returns how many it could make.
+template <bool kCounting>
+STRATA_NOINLINE ULONG NTAPI MultipleAllocateEntry(void* handle, ULONG flags, SIZE_T bytes,
+                                                  ULONG count, void** blocks) {
+    const bool ntdll = IsInNtdll(STRATA_RETURN_ADDRESS());
+    heap::Heap* const heap = HeapOf(handle);
+    if (heap == nullptr || ntdll || (flags & ~kAllocateFlags) != 0) {
+        Count<kCounting>(Entry::kMultipleAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
+        return Original<MultipleAllocateFunction>(Entry::kMultipleAllocate)(handle, flags, bytes,
+                                                                            count, blocks);
+    }
+    Count<kCounting>(Entry::kMultipleAllocate, Served::kStrata);
+    ULONG made = 0;
+    for (; made < count; ++made) {
+        blocks[made] = api::HeapAllocate(*heap, flags, bytes);
+        if (blocks[made] == nullptr) break;
+    }
+    return made;
+}
+
+// Frees blocks until one cannot be freed; returns how many it freed. The array may mix our blocks
+// with the original's.
+template <bool kCounting>
+STRATA_NOINLINE ULONG NTAPI MultipleFreeEntry(void* handle, ULONG flags, ULONG count,
+                                              void** blocks) {
+    Count<kCounting>(Entry::kMultipleFree, Served::kStrata);
+    ULONG freed = 0;
+    for (; freed < count; ++freed) {
+        void* const block = blocks[freed];
+        const bool done =
+            heap::Owns(block)
+                ? api::HeapRelease(HeapForOurBlock(handle, block, os::Operation::kFree), flags,
+                                   block)
+                : static_cast<uint8_t>(
+                      Original<FreeFunction>(Entry::kFree)(handle, flags, block)) != 0;
+        if (!done) break;
+    }
+    return freed;
+}
+
+template <bool kCounting>
+const void* Find(Entry entry) noexcept {
+    switch (entry) {
+        case Entry::kAllocate:
+            return reinterpret_cast<const void*>(&AllocateEntry<kCounting>);
+        case Entry::kFree:
+            return reinterpret_cast<const void*>(&FreeEntry<kCounting>);
+        case Entry::kReAllocate:
+            return reinterpret_cast<const void*>(&ReAllocateEntry<kCounting>);
+        case Entry::kSize:
+            return reinterpret_cast<const void*>(&SizeEntry<kCounting>);
+        case Entry::kValidate:
+            return reinterpret_cast<const void*>(&ValidateEntry<kCounting>);
+        case Entry::kGetUserInfo:
+            return reinterpret_cast<const void*>(&GetUserInfoEntry<kCounting>);
+        case Entry::kSetUserValue:
+            return reinterpret_cast<const void*>(&SetUserValueEntry<kCounting>);
+        case Entry::kSetUserFlags:
+            return reinterpret_cast<const void*>(&SetUserFlagsEntry<kCounting>);
+        case Entry::kMultipleAllocate:
+            return reinterpret_cast<const void*>(&MultipleAllocateEntry<kCounting>);
+        case Entry::kMultipleFree:
+            return reinterpret_cast<const void*>(&MultipleFreeEntry<kCounting>);
+        default:
+            return nullptr;
+    }
+}
+
+}  // namespace
+
+const void* BlockReplacement(Entry entry, bool counting) noexcept {
+    return counting ? Find<true>(entry) : Find<false>(entry);
+}
+
+}  // namespace strata::override

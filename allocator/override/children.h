@@ -1,0 +1,14 @@
+// Child processes get the override, too: CreateProcessW and CreateProcessA are redirected, so that
+// each child is created suspended, gets the DLL into its import directory as the launcher does it,
+// and goes on.
+#pragma once
+
+#include "override/import_directory.h"
+
+namespace strata::override {
+
+// `dll_name`: as in InjectRequest; kept by pointer. False when the functions cannot be redirected,
+// which has been said on standard error then.
+bool FollowChildren(const char* dll_name, bool verbose) noexcept;
+
+}  // namespace strata::override

@@ -1,0 +1,127 @@
+// The override DLL's life: everything happens at process attach, before the program's own imports are
+// initialised; after that only threads and the process come to an end.
+//
+// Under the loader lock, so: no C runtime, no waiting, no loading of other DLLs.
+#include "heap/heap.h"
+#include "override/children.h"
+#include "override/import_directory.h"
+#include "override/install.h"
+#include "override/report.h"
+#include "override/settings.h"
+#include "override/status.h"
+
+namespace strata::override {
+
+namespace {
+
+constinit Settings g_settings;
+constinit char g_dll_name[sizeof InjectionBlock::dll_name] = {};
+
+// The redirects lead into this DLL for good: FreeLibrary must not take it away.
+bool Pin() noexcept {
+    HMODULE module;
+    return GetModuleHandleExW(
+               GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+               reinterpret_cast<const wchar_t*>(&g_settings), &module) != 0;
+}
+
+// The name by which children will import this DLL.
+bool FindOwnName(HINSTANCE instance, const InjectionBlock* block) noexcept {
+    if (block != nullptr) {
+        os::TextSink(g_dll_name, sizeof g_dll_name).Put(block->dll_name);
+        return true;
+    }
+    wchar_t path[MAX_PATH];
+    const DWORD length = GetModuleFileNameW(instance, path, MAX_PATH);
+    return length > 0 && length < MAX_PATH && NameForImport(path, g_dll_name, sizeof g_dll_name);
+}
+
+void Report(const InjectionBlock& block) noexcept {
+    const auto section = reinterpret_cast<HANDLE>(block.section);
+    const auto event = reinterpret_cast<HANDLE>(block.event);
+    if (section != nullptr) {
+        auto* const report = static_cast<InjectionReport*>(
+            MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, sizeof(InjectionReport)));
+        if (report != nullptr) {
+            const bool active = g_status.state == STRATA_OVERRIDE_ACTIVE;
+            report->redirected = g_status.redirected;
+            os::TextSink(report->reason, sizeof report->reason).Put(g_status.reason);
+            report->state =
+                static_cast<uint32_t>(active ? ReportState::kActive : ReportState::kDeclined);
+            UnmapViewOfFile(report);
+        }
+        CloseHandle(section);
+    }
+    if (event != nullptr) {
+        SetEvent(event);
+        CloseHandle(event);
+    }
+}
+
+void SayWhatHappened() noexcept {
+    os::TextBuffer<512> text;
+    switch (g_status.state) {
+        case STRATA_OVERRIDE_ACTIVE:
+            text.Put("active, ").PutDecimal(g_status.redirected);
+            text.Put(" of ntdll's heap functions redirected");
+            if (g_status.children) text.Put(", children included");
+            break;
+        case STRATA_OVERRIDE_DECLINED:
+            text.Put("declined: ").Put(g_status.reason);
+            break;
+        case STRATA_OVERRIDE_INACTIVE:
+            text.Put("inactive: ").Put(g_status.reason);
+            break;
+    }
+    Say(text.text());
+}
+
+bool Attach(HINSTANCE instance) noexcept {
+    const InjectionBlock* const block = FindInjectionBlock();
+    g_settings = ReadSettings();
+    if (block != nullptr) {
+        RestoreImportDirectory(*block);
+        g_settings.require = (block->flags & kInjectRequire) != 0;
+        g_settings.children |= (block->flags & kInjectChildren) != 0;
+    }
+    if (g_settings.disable) {
+        os::TextSink(g_status.reason, sizeof g_status.reason).Put("STRATA_DISABLE is set");
+    } else {
+        OpenStatisticsFile(g_settings);
+        Install(g_settings);
+    }
+    if (!g_settings.disable && g_settings.children) {
+        g_status.children =
+            FindOwnName(instance, block) && FollowChildren(g_dll_name, g_settings.verbose);
+    }
+    const bool active = g_status.state == STRATA_OVERRIDE_ACTIVE;
+    if (active || g_status.children) Pin();
+    if (g_settings.verbose) SayWhatHappened();
+    if (block != nullptr) Report(*block);
+    return active || !g_settings.require;
+}
+
+}  // namespace
+
+}  // namespace strata::override
+
+extern "C" BOOL WINAPI StrataOverrideEntry(HINSTANCE instance, DWORD reason, LPVOID reserved) {
+    using namespace strata;
+    switch (reason) {
+        case DLL_PROCESS_ATTACH:
+            return override::Attach(instance) ? TRUE : FALSE;
+        case DLL_THREAD_DETACH:
+            if (override::g_status.state == STRATA_OVERRIDE_ACTIVE) heap::ThreadDetach();
+            break;
+        case DLL_PROCESS_DETACH:
+            // Only the end of the process comes here while the DLL is in use: it is pinned.
+            if (reserved != nullptr) override::ReportAtExit(override::g_settings);
+            if (reserved != nullptr && override::g_status.state == STRATA_OVERRIDE_ACTIVE) {
+                heap::ProcessDetach();
+            }
+            break;
+        default:
+            break;
+    }
+    return TRUE;
+}

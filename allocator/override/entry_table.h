@@ -1,0 +1,66 @@
+// The heap functions of ntdll that are redirected: their names, what to do when one is missing, and
+// the trampolines that lead to the originals.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace strata::override {
+
+enum class Entry : uint8_t {
+    kAllocate,
+    kFree,
+    kReAllocate,
+    kSize,
+    kValidate,
+    kCreate,
+    kDestroy,
+    kWalk,
+    kLock,
+    kUnlock,
+    kGetUserInfo,
+    kSetUserValue,
+    kSetUserFlags,
+    kCompact,
+    kQueryInformation,
+    kSetInformation,
+    kValidateProcessHeaps,
+    kMultipleAllocate,
+    kMultipleFree,
+    kCount,
+};
+inline constexpr size_t kEntryCount = static_cast<size_t>(Entry::kCount);
+
+enum class Need : uint8_t {
+    kAlways,      // without it nothing is redirected
+    kIfExported,  // missing: skipped; there, but not redirectable: nothing is redirected
+    kWelcome,     // skipped also when it cannot be redirected: the original is right about its part
+};
+
+struct EntryInfo {
+    const char* name;
+    Need need;
+};
+
+inline constexpr EntryInfo kEntries[kEntryCount] = {
+    {"RtlAllocateHeap", Need::kAlways},          {"RtlFreeHeap", Need::kAlways},
+    {"RtlReAllocateHeap", Need::kAlways},        {"RtlSizeHeap", Need::kAlways},
+    {"RtlValidateHeap", Need::kAlways},          {"RtlCreateHeap", Need::kAlways},
+    {"RtlDestroyHeap", Need::kAlways},           {"RtlWalkHeap", Need::kIfExported},
+    {"RtlLockHeap", Need::kIfExported},          {"RtlUnlockHeap", Need::kIfExported},
+    {"RtlGetUserInfoHeap", Need::kIfExported},   {"RtlSetUserValueHeap", Need::kIfExported},
+    {"RtlSetUserFlagsHeap", Need::kIfExported},  {"RtlCompactHeap", Need::kWelcome},
+    {"RtlQueryHeapInformation", Need::kWelcome}, {"RtlSetHeapInformation", Need::kWelcome},
+    {"RtlValidateProcessHeaps", Need::kWelcome}, {"RtlMultipleAllocateHeap", Need::kIfExported},
+    {"RtlMultipleFreeHeap", Need::kIfExported},
+};
+
+constexpr size_t Index(Entry entry) noexcept { return static_cast<size_t>(entry); }
+
+// Where the original is: the trampoline once redirected, nullptr where ntdll does not export it.
+extern constinit void* g_originals[kEntryCount];
+
+// What is redirected to: the plain function, or the one that also counts.
+const void* ReplacementOf(Entry entry, bool counting) noexcept;
+
+}  // namespace strata::override

@@ -1,0 +1,27 @@
+// What the environment, or the launcher, asks of the override.
+#pragma once
+
+#include "override/windows_api.h"
+
+namespace strata::override {
+
+struct Settings {
+    bool disable = false;     // STRATA_DISABLE
+    bool verbose = false;     // STRATA_VERBOSE
+    bool statistics = false;  // STRATA_STATS
+    bool children = false;    // STRATA_CHILDREN
+    bool has_file = false;    // STRATA_STATS_FILE is set
+    bool require = false;     // by the launcher only
+    // Opened at the start, because at the end of a process little is left that can be relied on.
+    HANDLE statistics_file = nullptr;
+
+    bool Counting() const noexcept { return statistics || has_file; }
+};
+
+// Reads the environment. A switch is on when it is set to anything but nothing and 0.
+Settings ReadSettings() noexcept;
+
+// Opens the file of STRATA_STATS_FILE for appending, if there is one.
+void OpenStatisticsFile(Settings& settings) noexcept;
+
+}  // namespace strata::override

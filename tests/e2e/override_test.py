@@ -1,0 +1,433 @@
+#!/usr/bin/env python3
+"""End-to-end tests of strata-run.exe and strata-override.dll: real processes, plain and overridden.
+
+    override_test.py --bin <folder of strata-run.exe> [--runner <command>] [-v] [TestClass[.test] ...]
+
+Each program of tests/programs is run twice and must print the same; what the override says of itself
+(statistics, messages, exit codes) is checked beside it. The runner starts a Windows program: on Linux
+tools/wine.sh, on Windows nothing.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+REDIRECTS_AT_LEAST = 10
+SHARE_AT_LEAST = 0.95
+EXIT_LAUNCHER, EXIT_CANNOT_RUN, EXIT_NOT_FOUND = 125, 126, 127
+
+
+class Setup:
+    bin = ""
+    runner = []
+    time_limit = 120
+
+
+class Result:
+    def __init__(self, code, out, err, seconds):
+        self.code = code
+        self.out = out
+        # Wine's own remarks about the machine are nobody's output.
+        self.err = "\n".join(line for line in err.splitlines() if not re.match(r"wine: |[0-9a-f]{4}:", line))
+        self.seconds = seconds
+
+
+def run(command, environment=None, folder=None, text="", binary=False):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_") or k.startswith("STRATA_WINE")}
+    env["LC_ALL"] = "C.UTF-8"
+    env.update(environment or {})
+    began = time.monotonic()
+    done = subprocess.run(
+        Setup.runner + command, input=text.encode(), capture_output=True, env=env, cwd=folder,
+        timeout=Setup.time_limit)
+    seconds = time.monotonic() - began
+    out = done.stdout if binary else done.stdout.decode("utf-8", "replace").replace("\r\n", "\n")
+    return Result(done.returncode, out, done.stderr.decode("utf-8", "replace"), seconds)
+
+
+def program(name):
+    return os.path.join(Setup.bin, "programs", f"strata_program_{name}.exe")
+
+
+def launcher():
+    return os.path.join(Setup.bin, "strata-run.exe")
+
+
+def windows_path(path):
+    path = os.path.abspath(path)
+    return path if os.name == "nt" else "Z:" + path.replace("/", "\\")
+
+
+def plain(name, *arguments, **more):
+    return run([program(name), *arguments], **more)
+
+
+def overridden(options, name, *arguments, **more):
+    return run([launcher(), *options, program(name), *arguments], **more)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="strata-e2e-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def statistics(self, name, *arguments, options=(), environment=None):
+        """Runs with --stats-file; the result and the lines of the file."""
+        file = self.path("statistics.json")
+        if os.path.exists(file):
+            os.remove(file)
+        result = overridden(
+            ["--stats-file", windows_path(file), *options], name, *arguments, environment=environment)
+        lines = []
+        if os.path.exists(file):
+            with open(file, encoding="utf-8") as text:
+                lines = [json.loads(line) for line in text]
+        return result, lines
+
+    def assert_clean(self, result):
+        self.assertNotIn("strata: fatal", result.err)
+        self.assertEqual("", result.err.strip())
+
+
+class Programs(Case):
+    """The same output and exit code with and without, and at least 95 % of the calls served."""
+
+    def compare(self, name, *arguments, share=SHARE_AT_LEAST):
+        without = plain(name, *arguments)
+        self.assertEqual(0, without.code, without.out + without.err)
+        with_it, lines = self.statistics(name, *arguments, options=["--require"])
+        self.assertEqual(without.code, with_it.code, with_it.err)
+        self.assertEqual(without.out, with_it.out)
+        self.assert_clean(with_it)
+        self.assertEqual(1, len(lines))
+        self.assertTrue(lines[0]["active"])
+        calls = lines[0]["calls"]
+        served = calls["strata"] / (calls["strata"] + calls["original"] + calls["foreign"])
+        print(f"  {name}: {calls['strata']} calls served by Strata, {100 * served:.1f} %"
+              f" ({without.seconds:.2f} s plain, {with_it.seconds:.2f} s with it)")
+        self.assertGreaterEqual(served, share)
+
+    def test_msvcrt(self):
+        self.compare("crt_blocks")
+
+    def test_ucrt(self):
+        if not os.path.exists(program("crt_blocks_ucrt")):
+            self.skipTest("not built with this compiler")
+        self.compare("crt_blocks_ucrt")
+
+    def test_no_runtime(self):
+        self.compare("plain_heap")
+
+    def test_threads(self):
+        self.compare("threads")
+
+    def test_late_library(self):
+        self.compare("late_library")
+
+    def test_private_heaps(self):
+        # Fixed and executable heaps are the system's business, and this program uses them on purpose.
+        self.compare("private_heaps", share=0.9)
+
+    def test_mixed_blocks(self):
+        # Blocks with handles stay with the system for now.
+        self.compare("mixed_blocks", share=0.5)
+
+
+class Activation(Case):
+    def dll(self):
+        return os.path.join(Setup.bin, "strata-override.dll")
+
+    def test_late(self):
+        result = plain("late_activation", windows_path(self.dll()))
+        self.assertEqual((0, "done\n"), (result.code, result.out), result.err)
+
+    def test_a_second_copy_declines(self):
+        copy = self.path("another-strata.dll")
+        shutil.copy(self.dll(), copy)
+        result = overridden([], "late_activation", windows_path(copy), "declines")
+        self.assertEqual(0, result.code, result.err)
+        self.assertIn("its entry is a jump already", result.out)
+
+    def test_disabled_by_the_environment(self):
+        result, lines = self.statistics("crt_blocks", environment={"STRATA_DISABLE": "1"})
+        self.assertEqual(0, result.code)
+        self.assertEqual(plain("crt_blocks").out, result.out)
+        self.assertIn("STRATA_DISABLE is set", result.err)
+        self.assertEqual([], lines)
+
+    def test_disabled_by_the_launcher(self):
+        result, lines = self.statistics("crt_blocks", options=["--disable"])
+        self.assertEqual((0, ""), (result.code, result.err.strip()))
+        self.assertEqual([], lines)
+
+    def test_zero_is_off(self):
+        result = overridden(
+            ["--require"], "exit_code", "5", "return", environment={"STRATA_DISABLE": "0"})
+        self.assertEqual(5, result.code, result.err)
+
+    def test_require(self):
+        result = overridden(
+            ["--require"], "exit_code", "5", "return", environment={"STRATA_DISABLE": "1"})
+        self.assertEqual(EXIT_LAUNCHER, result.code)
+        self.assertNotIn("leaving", result.out)
+        self.assertIn("declined: STRATA_DISABLE is set", result.err)
+
+    def test_verbose(self):
+        result = overridden(["--verbose"], "exit_code", "5", "return")
+        self.assertEqual(5, result.code)
+        redirected = re.findall(r"redirected: (Rtl\w+) at ntdll\+0x[0-9a-f]+", result.err)
+        for name in ("RtlAllocateHeap", "RtlFreeHeap", "RtlReAllocateHeap", "RtlSizeHeap",
+                     "RtlValidateHeap", "RtlCreateHeap", "RtlDestroyHeap", "RtlWalkHeap"):
+            self.assertIn(name, redirected)
+        self.assertIn(f"active, {len(redirected)} of ntdll's heap functions redirected", result.err)
+        self.assertIn(f"strata-run: active, {len(redirected)} entry points redirected", result.err)
+
+
+    def test_declines_under_page_heap_and_verifier(self):
+        key = ("HKLM\\Software\\Microsoft\\Windows NT\\CurrentVersion\\"
+               "Image File Execution Options\\strata_checked_program.exe")
+        copy = self.path("strata_checked_program.exe")
+        shutil.copy(program("exit_code"), copy)
+        self.addCleanup(run, ["reg", "delete", key, "/f"])
+        for flag, name in (("0x02000000", "page heap"), ("0x100", "Application Verifier")):
+            added = run(["reg", "add", key, "/v", "GlobalFlag", "/t", "REG_DWORD", "/d", flag, "/f"])
+            if added.code != 0:
+                self.skipTest("the registry cannot be written")
+            result = run([launcher(), windows_path(copy), "4", "exit"])
+            self.assertEqual((4, "leaving\n"), (result.code, result.out))
+            self.assertIn(f"declined, the program runs on its own heap: {name} is enabled", result.err)
+            result = run([launcher(), "--require", windows_path(copy), "4", "exit"])
+            self.assertEqual((EXIT_LAUNCHER, ""), (result.code, result.out))
+
+
+class Statistics(Case):
+    def test_text(self):
+        result = overridden(["--stats"], "plain_heap")
+        self.assertEqual(0, result.code)
+        for pattern in (r"strata: strata_program_plain_heap\.exe \(\d+\): active for \d+ ms",
+                        r"RtlAllocateHeap +\d{5} +0 +0 +\d+",
+                        r"\d+\.\d % of the calls from outside ntdll served by Strata",
+                        r"live at exit: \d+ blocks, \d+ bytes; peak commit: \d+ bytes"):
+            self.assertRegex(result.err, pattern)
+
+    def test_json(self):
+        result, lines = self.statistics("plain_heap")
+        self.assertEqual((0, ""), (result.code, result.err.strip()))
+        self.assertEqual(1, len(lines))
+        line = lines[0]
+        self.assertEqual("strata_program_plain_heap.exe", line["program"])
+        self.assertGreater(line["pid"], 0)
+        entries = {entry["name"]: entry for entry in line["entries"]}
+        self.assertGreaterEqual(len(entries), REDIRECTS_AT_LEAST)
+        # The program's own loops: 2 heaps, 20 rounds, 500 blocks, and one too large.
+        self.assertEqual(20001, entries["RtlAllocateHeap"]["strata"])
+        self.assertEqual(10000, entries["RtlReAllocateHeap"]["strata"])
+        for kind in ("strata", "original", "foreign", "ntdll"):
+            self.assertEqual(line["calls"][kind], sum(e[kind] for e in entries.values()))
+        self.assertEqual((0, 0), (line["live_blocks"], line["live_bytes"]))
+        self.assertGreater(line["peak_commit"], 0)
+        self.assertGreaterEqual(line["active_ms"], 0)
+
+    def test_appends(self):
+        self.statistics("exit_code", "0", "return")
+        file = self.path("statistics.json")
+        overridden(["--stats-file", windows_path(file)], "exit_code", "0", "exit")
+        with open(file, encoding="utf-8") as text:
+            self.assertEqual(2, len([json.loads(line) for line in text]))
+
+    def test_a_file_that_cannot_be_written_harms_nobody(self):
+        result = overridden(["--stats-file", windows_path(self.path("no/such/folder/x"))],
+                            "exit_code", "7", "return")
+        self.assertEqual(7, result.code)
+
+
+class Launcher(Case):
+    def refused(self, code, message, *command, environment=None):
+        result = run([launcher(), *command], environment=environment)
+        self.assertEqual(code, result.code, result.err)
+        self.assertIn(message, result.err)
+        self.assertEqual("", result.out)
+
+    def changed_program(self, name, change):
+        """A copy of a program with some bytes changed: change(image, offset of the PE header)."""
+        with open(program("exit_code"), "rb") as file:
+            image = bytearray(file.read())
+        change(image, struct.unpack_from("<I", image, 0x3c)[0])
+        with open(self.path(name), "wb") as file:
+            file.write(image)
+        return windows_path(self.path(name))
+
+    def test_exit_codes(self):
+        for manner in ("return", "exit", "terminate"):
+            with self.subTest(manner):
+                result = overridden([], "exit_code", "77", manner)
+                self.assertEqual((77, "leaving\n", ""), (result.code, result.out, result.err.strip()))
+        # Wine and POSIX keep eight bits of it.
+        self.assertEqual(0xC0000005 & 0xFF,
+                         overridden([], "exit_code", "0xC0000005", "terminate").code & 0xFF)
+
+    def test_exit_while_other_threads_allocate(self):
+        for _ in range(20):
+            result = overridden(["--require"], "exit_code", "78", "busy")
+            self.assertEqual((78, "leaving\n"), (result.code, result.out))
+            self.assertLess(result.seconds, 10)
+
+    def test_arguments(self):
+        for arguments in (["simple", "two words", ""], ['quote"inside', "back\\slash", "trailing\\"],
+                          ['\\"', 'a\\\\"b c', "tab\there"], ["--stats", "--help", "-v", "--"],
+                          ["\u00e4\u00f6\u00fc", "\u65e5\u672c\u8a9e", "\U0001f600"], ["%PATH%", "*", "^&|<>"]):
+            with self.subTest(arguments):
+                without = plain("arguments", *arguments)
+                with_it = overridden([], "arguments", *arguments)
+                self.assertEqual(0, with_it.code, with_it.err)
+                self.assertEqual(without.out, with_it.out)
+                self.assertEqual(len(arguments) + 1, with_it.out.count("\n"))
+
+    def test_options_end_at_two_dashes(self):
+        with_it = run([launcher(), "--require", "--", program("arguments"), "--require", "x"])
+        self.assertEqual("[--require]\n[x]\n[ --require x]\n", with_it.out)
+
+    def test_standard_handles(self):
+        text = "through the pipe\nand back\n"
+        self.assertEqual(plain("arguments", "-", text=text).out,
+                         overridden([], "arguments", "-", text=text).out)
+
+    def test_finds_programs(self):
+        folder = os.path.join(Setup.bin, "programs")
+        without_extension = program("exit_code")[:-len(".exe")]
+        self.assertEqual(9, run([launcher(), without_extension, "9", "exit"]).code)
+        self.assertEqual(
+            9, run([launcher(), "strata_program_exit_code", "9", "exit"], folder=folder).code)
+        if os.name != "nt":
+            folder = windows_path(folder)
+        result = run([launcher(), "strata_program_exit_code", "9", "exit"],
+                     environment={"WINEPATH": folder, "PATH": os.environ["PATH"]})
+        self.assertEqual(9, result.code, result.err)
+        result = run([launcher(), "--require", "cmd", "/c", "echo found"])
+        self.assertEqual((0, "found\n"), (result.code, result.out), result.err)
+
+    def test_refuses_what_is_not_there(self):
+        self.refused(EXIT_NOT_FOUND, "there is no such program", "no-such-program")
+        self.refused(EXIT_NOT_FOUND, "there is no such program", "Z:\\no\\such\\program.exe")
+        self.refused(EXIT_LAUNCHER, "the override DLL is missing",
+                     "--dll", "no-such.dll", program("exit_code"), "1", "exit")
+
+    def test_refuses_what_cannot_be_run(self):
+        self.refused(EXIT_CANNOT_RUN, "not a Windows program", windows_path(__file__))
+        batch = self.path("batch.bat")
+        with open(batch, "w", encoding="ascii") as file:
+            file.write("echo hello\n")
+        self.refused(EXIT_CANNOT_RUN, "batch file", windows_path(batch))
+        self.refused(EXIT_CANNOT_RUN, "it is a DLL",
+                     windows_path(os.path.join(Setup.bin, "strata-override.dll")))
+        self.refused(EXIT_LAUNCHER, "it is not a DLL",
+                     "--dll", windows_path(program("exit_code")), program("exit_code"), "1", "exit")
+
+    def test_refuses_other_machines(self):
+        def machine(value):
+            return lambda image, pe: struct.pack_into("<H", image, pe + 4, value)
+        self.refused(EXIT_CANNOT_RUN, "32-bit program",
+                     self.changed_program("p32.exe", machine(0x14c)), "1", "exit")
+        self.refused(EXIT_CANNOT_RUN, "ARM64 program",
+                     self.changed_program("arm.exe", machine(0xaa64)), "1", "exit")
+
+    def test_refuses_managed_programs(self):
+        def managed(image, pe):
+            optional_bytes = struct.unpack_from("<H", image, pe + 20)[0]
+            section = pe + 24 + optional_bytes
+            rva, _, raw = struct.unpack_from("<III", image, section + 12)
+            struct.pack_into("<II", image, pe + 24 + 112 + 14 * 8, rva, 72)  # the CLI header
+            struct.pack_into("<I", image, raw + 16, 1)                       # IL only
+        self.refused(EXIT_CANNOT_RUN, ".NET program",
+                     self.changed_program("managed.exe", managed), "1", "exit")
+
+    def test_refuses_wrong_options(self):
+        self.refused(EXIT_LAUNCHER, "--no-such-option", "--no-such-option", program("exit_code"))
+        self.refused(EXIT_LAUNCHER, "program is required")
+        self.refused(EXIT_LAUNCHER, "exclude each other", "--disable", "--require",
+                     program("exit_code"), "1", "exit")
+
+    def test_help_and_version(self):
+        result = run([launcher(), "--help"])
+        self.assertEqual(0, result.code)
+        for option in ("--verbose", "--stats", "--stats-file", "--disable", "--require",
+                       "--children", "--dll", "--version"):
+            self.assertIn(option, result.out)
+        result = run([launcher(), "--version"])
+        self.assertEqual(0, result.code)
+        self.assertRegex(result.out, r"^strata-run \d+\.\d+\.\d+\n$")
+
+
+class Children(Case):
+    def test_not_unless_asked(self):
+        result = overridden([], "family")
+        self.assertEqual(0, result.code, result.err)
+        self.assertIn("parent: active\n", result.out)
+        self.assertEqual(3, result.out.count(": absent\n"))
+
+    def test_all_of_them(self):
+        result, lines = self.statistics("family", options=["--children", "--require"])
+        self.assertEqual((0, ""), (result.code, result.err.strip()))
+        self.assertEqual(4, result.out.count(": active\n"), result.out)
+        self.assertEqual(plain("family").out.replace("absent", "active"), result.out)
+        self.assertEqual(4, len(lines))
+        self.assertTrue(all(line["active"] for line in lines))
+
+    def test_of_a_shell(self):
+        result = run([launcher(), "--children", "cmd", "/c", program("family"), "child", "21"])
+        self.assertEqual((21, "21: active\n"), (result.code, result.out), result.err)
+
+
+class Misuse(Case):
+    """Under the override, corruption ends the process at the call, with one line that says what."""
+
+    def fatal(self, kind, pattern):
+        result = overridden(["--require"], "misuse", kind)
+        self.assertEqual("before\n", result.out)
+        self.assertNotEqual(0, result.code)
+        self.assertEqual(1, result.err.count("strata: fatal: "), result.err)
+        self.assertRegex(result.err, "strata: fatal: .*" + pattern)
+
+    def test_double_free(self):
+        for kind in ("double-free", "double-free-elsewhere", "double-free-crt", "double-free-large"):
+            with self.subTest(kind):
+                # With its slab gone, too, a freed block is a place where no block is.
+                self.fatal(kind, "double free|no block is there")
+
+    def test_interior_pointer(self):
+        self.fatal("interior", "interior|inside")
+
+    def test_wrong_heap(self):
+        self.fatal("wrong-heap", "heap")
+        self.fatal("wrong-heap-process", "heap")
+        self.fatal("wrong-heap-native", "heap")
+
+    def test_resizing_a_freed_block(self):
+        self.fatal("resize-freed", "freed|free")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--runner", default="")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("tests", nargs="*")
+    options = parser.parse_args()
+    Setup.bin = os.path.abspath(options.bin)
+    Setup.runner = options.runner.split()
+    unittest.main(argv=[sys.argv[0], *options.tests], verbosity=2 if options.verbose else 1)
+
+
+if __name__ == "__main__":
+    main()

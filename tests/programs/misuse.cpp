@@ -1,0 +1,52 @@
+// One misuse of the process heap, named by the argument. Under the override each of them ends the
+// process with a message; the last line must not be reached.
+#include <windows.h>
+
+#include <cstring>
+
+#include "check.h"
+
+int main(int count, char** arguments) {
+    CHECK(count == 2);
+    const HANDLE heap = GetProcessHeap();
+    const auto is = [&](const char* name) { return std::strcmp(arguments[1], name) == 0; };
+    std::puts("before");
+    std::fflush(stdout);
+    if (is("double-free")) {
+        void* const block = HeapAlloc(heap, 0, 48);
+        HeapFree(heap, 0, block);
+        HeapFree(heap, 0, block);
+    } else if (is("double-free-elsewhere")) {
+        void* const block = HeapAlloc(heap, 0, 48);
+        HeapFree(heap, 0, block);
+        const HANDLE thread = CreateThread(
+            nullptr, 0,
+            [](void* argument) -> DWORD { return HeapFree(GetProcessHeap(), 0, argument) != 0; },
+            block, 0, nullptr);
+        WaitForSingleObject(thread, INFINITE);
+    } else if (is("double-free-crt")) {
+        void* const block = malloc(48);
+        free(block);
+        free(block);
+    } else if (is("double-free-large")) {
+        void* const block = HeapAlloc(heap, 0, 5000000);
+        HeapFree(heap, 0, block);
+        HeapFree(heap, 0, block);
+    } else if (is("interior")) {
+        HeapFree(heap, 0, static_cast<char*>(HeapAlloc(heap, 0, 1000)) + 16);
+    } else if (is("wrong-heap")) {
+        HeapFree(HeapCreate(0, 0, 0), 0, HeapAlloc(heap, 0, 100));
+    } else if (is("wrong-heap-process")) {
+        HeapFree(heap, 0, HeapAlloc(HeapCreate(0, 0, 0), 0, 100));
+    } else if (is("wrong-heap-native")) {
+        HeapFree(HeapCreate(0, 0, 0x100000), 0, HeapAlloc(heap, 0, 100));
+    } else if (is("resize-freed")) {
+        void* const block = HeapAlloc(heap, 0, 100);
+        HeapFree(heap, 0, block);
+        HeapReAlloc(heap, 0, block, 200);
+    } else {
+        return 5;
+    }
+    std::puts("after");
+    return 0;
+}

@@ -1,0 +1,37 @@
+// For what works on the arenas of the process: each test begins and ends without free pages and
+// without cached runs, so that a commit is a commit.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "arena/process_arenas.h"
+#include "os/process.h"
+#include "slab/large_run.h"
+#include "support/fault_injection.h"
+
+namespace strata::test {
+
+class ProcessFixture : public ::testing::Test {
+protected:
+    void SetUp() override {
+        ASSERT_TRUE(arena::InitializeProcessArenas());
+        Purge();
+    }
+    void TearDown() override { Purge(); }
+
+    static void Purge() {
+        slab::PurgeRuns(os::Milliseconds(), true);
+        arena::PurgeEverything();
+    }
+    // Committed bytes of user slices.
+    static size_t Committed() { return arena::g_arenas.slice_committed(); }
+    static arena::SliceEntry* EntryOf(const void* address) {
+        return arena::g_slice_map.Find(AddressOf(address));
+    }
+    static arena::SliceKind KindOf(const void* address) {
+        const arena::SliceEntry* entry = EntryOf(address);
+        return entry == nullptr ? arena::SliceKind::kNone : entry->kind.load();
+    }
+};
+
+}  // namespace strata::test

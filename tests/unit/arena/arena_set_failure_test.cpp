@@ -1,0 +1,92 @@
+// ArenaSet when the system refuses: nothing is lost, no lock stays held, and it works again later.
+#include <gtest/gtest.h>
+
+#include "arena/arena_set.h"
+#include "base/bits.h"
+#include "support/arena_fixture.h"
+
+namespace strata::arena {
+namespace {
+
+class ArenaSetFailureTest : public ArenaFixture {};
+
+TEST_F(ArenaSetFailureTest, AllocateSurvivesEveryFailure) {
+    size_t tries = 0;
+    char* base = nullptr;
+    const size_t failures = test::FailEachInTurn(
+        faults_, test::kTakingMemory, true,
+        [&](size_t) {
+            base = arenas_->Allocate(2, 1, kMe);
+            ++tries;
+        },
+        [&](size_t) {
+            if (base != nullptr) return;
+            EXPECT_EQ(arenas_->arenas(), 0u);
+            EXPECT_TRUE(arenas_->lock().TryAcquire()) << "a lock stayed held";
+            arenas_->lock().Release();
+        });
+    EXPECT_NE(base, nullptr);
+    EXPECT_EQ(tries, failures + 1);
+    EXPECT_EQ(failures, 3u) << "the reservation, the record, the map's entries";
+    CommitAll(base, 2);
+}
+
+TEST_F(ArenaSetFailureTest, AFailedAllocateGivesItsReservationBack) {
+    const size_t reserved = memory_.Counters().reserved;
+    faults_.FailFrom(test::kCommit, 1);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(arenas_->Allocate(1, 1, kMe), nullptr);
+    EXPECT_EQ(arenas_->AllocateDedicated(kArenaSize, kSliceSize, kMe), nullptr);
+    EXPECT_EQ(memory_.Counters().reserved, reserved);
+    faults_.StopFailing();
+    EXPECT_NE(arenas_->Allocate(1, 1, kMe), nullptr);
+}
+
+TEST_F(ArenaSetFailureTest, AFailedCommitLeavesTheBooksAlone) {
+    char* const base = Take(2);
+    ASSERT_TRUE(arenas_->Commit(base, base + kPageSize));
+    const size_t before = Committed();
+    faults_.FailNth(test::kCommit, 1);
+    EXPECT_FALSE(arenas_->Commit(base, base + 2 * kSliceSize));
+    EXPECT_EQ(Committed(), before);
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 2), kPageSize);
+    EXPECT_EQ(arenas_->slice_committed(), kPageSize);
+    CommitAll(base, 2);
+    EXPECT_EQ(arenas_->slice_committed(), 2 * kSliceSize);
+}
+
+TEST_F(ArenaSetFailureTest, DedicatedSurvivesEveryFailure) {
+    char* base = nullptr;
+    const size_t reserved = memory_.Counters().reserved;
+    const size_t failures = test::FailEachInTurn(
+        faults_, test::kTakingMemory, false,
+        [&](size_t) { base = arenas_->AllocateDedicated(3 * kArenaSize, kSliceSize, kMe); },
+        [&](size_t) {
+            if (base != nullptr) return;
+            EXPECT_EQ(memory_.Counters().reserved, reserved);
+        });
+    ASSERT_NE(base, nullptr);
+    // The reservation, the record, the entries of three arenas; what one try could commit of these
+    // may serve the next.
+    EXPECT_GE(failures, 4u);
+    ASSERT_TRUE(memory_.Commit(base, kSliceSize, kSliceSize));
+    const size_t committed = Committed();
+    // A release that fails costs addresses, not commit charge.
+    faults_.FailNth(test::kRelease, 1);
+    arenas_->FreeDedicated(base, kSliceSize);
+    EXPECT_EQ(Committed(), committed - kSliceSize);
+    EXPECT_FALSE(map_->Knows(AddressOf(base)));
+    EXPECT_EQ(arenas_->arenas(), 0u);
+}
+
+TEST_F(ArenaSetFailureTest, InitializeMayBeTriedAgain) {
+    ArenaSet set(memory_, map_.get());
+    faults_.FailNth(test::kReserve, 1);
+    EXPECT_FALSE(set.Initialize());
+    EXPECT_TRUE(set.Initialize());
+    const size_t calls = faults_.Calls(test::kReserve);
+    EXPECT_TRUE(set.Initialize());
+    EXPECT_EQ(faults_.Calls(test::kReserve), calls);
+}
+
+}  // namespace
+}  // namespace strata::arena

@@ -1,0 +1,374 @@
+#include "arena/arena_set.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "base/bits.h"
+#include "support/arena_fixture.h"
+#include "support/model.h"
+#include "support/probe.h"
+
+namespace strata::arena {
+namespace {
+
+class ArenaSetTest : public ArenaFixture {};
+
+TEST_F(ArenaSetTest, ReservesNoArenaBeforeItIsNeeded) {
+    EXPECT_EQ(arenas_->arenas(), 0u);
+    EXPECT_EQ(Committed(), 0u);
+    char* const base = Take(1);
+    EXPECT_EQ(arenas_->arenas(), 1u);
+    EXPECT_EQ(AddressOf(base) % kArenaSize, 0u);
+    EXPECT_TRUE(map_->Knows(AddressOf(base)));
+    EXPECT_TRUE(map_->Knows(AddressOf(base) + kArenaSize - 1));
+    EXPECT_EQ(arenas_->slice_committed(), 0u);
+    EXPECT_FALSE(test::CanRead(base));
+}
+
+TEST_F(ArenaSetTest, AllocatesTheLowestAddressFirst) {
+    char* const first = Take(1);
+    EXPECT_EQ(Take(3), first + kSliceSize);
+    EXPECT_EQ(Take(2), first + 4 * kSliceSize);
+    arenas_->Free(first + kSliceSize, 3);
+    EXPECT_EQ(Take(2), first + kSliceSize);
+    EXPECT_EQ(Take(2), first + 6 * kSliceSize) << "one slice is too little";
+    EXPECT_EQ(Take(1), first + 3 * kSliceSize);
+    arenas_->Free(first, 8);
+    EXPECT_EQ(Take(kMaxRunSlices), first);
+}
+
+TEST_F(ArenaSetTest, PartsOfARunCanBeFreed) {
+    char* const base = Take(10);
+    arenas_->Free(base + 2 * kSliceSize, 3);
+    EXPECT_EQ(Take(3, 1, kOther), base + 2 * kSliceSize);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base + kSliceSize)), kMe);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base + 2 * kSliceSize)), kOther);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base + 5 * kSliceSize)), kMe);
+}
+
+TEST_F(ArenaSetTest, HonoursAlignmentInSlices) {
+    Take(1);
+    for (size_t alignment = 1; alignment <= kMaxRunSlices; alignment *= 2) {
+        char* const base = Take(3, alignment);
+        EXPECT_EQ(AddressOf(base) % (alignment * kSliceSize), 0u) << alignment;
+    }
+    char* const single = Take(1, 64);
+    EXPECT_EQ(AddressOf(single) % (64 * kSliceSize), 0u);
+}
+
+TEST_F(ArenaSetTest, AWarmSliceIsPreferredForSingleOnes) {
+    char* const first = Take(4);
+    arenas_->Free(first, 1);
+    CommitAll(first + 2 * kSliceSize, 1);
+    arenas_->Free(first + 2 * kSliceSize, 1);
+    EXPECT_EQ(Take(1), first + 2 * kSliceSize);
+    EXPECT_EQ(Take(1), first);
+}
+
+TEST_F(ArenaSetTest, AnotherArenaWhenOneIsFull) {
+    std::vector<char*> runs;
+    for (size_t i = 0; i < 9; ++i) runs.push_back(Take(kMaxRunSlices));
+    EXPECT_EQ(arenas_->arenas(), 3u);
+    for (size_t i = 0; i < runs.size(); ++i) {
+        for (size_t j = 0; j < i; ++j) EXPECT_NE(runs[i], runs[j]);
+        EXPECT_TRUE(map_->Knows(AddressOf(runs[i])));
+    }
+    for (char* run : runs) arenas_->Free(run, kMaxRunSlices);
+    PurgeAll();
+    EXPECT_EQ(arenas_->arenas(), 1u) << "one is kept for the next slab";
+    std::set<uintptr_t> known;
+    for (char* run : runs) {
+        if (map_->Knows(AddressOf(run))) known.insert(RoundDown(AddressOf(run), kArenaSize));
+    }
+    EXPECT_EQ(known.size(), 1u);
+}
+
+TEST_F(ArenaSetTest, AReleasedArenaCanComeBack) {
+    for (int round = 0; round < 3; ++round) {
+        std::vector<char*> runs;
+        for (size_t i = 0; i < 9; ++i) {
+            runs.push_back(Take(kMaxRunSlices));
+            CommitAll(runs.back(), 2);
+            EXPECT_EQ(arenas_->OwnerOf(AddressOf(runs.back())), kMe);
+            ASSERT_EQ(test::FindNonZero(runs.back(), 0, 2 * kSliceSize), 2 * kSliceSize);
+            test::FillPattern(runs.back(), 2 * kSliceSize, i);
+        }
+        EXPECT_EQ(arenas_->arenas(), 3u);
+        for (char* run : runs) arenas_->Free(run, kMaxRunSlices);
+        PurgeAll();
+        EXPECT_EQ(arenas_->slice_committed(), 0u);
+    }
+}
+
+TEST_F(ArenaSetTest, ExtendTakesFreeSlicesBehind) {
+    char* const base = Take(2);
+    char* const next = Take(1);
+    EXPECT_FALSE(arenas_->Extend(base, 2, 1, kMe));
+    EXPECT_TRUE(arenas_->Extend(next, 1, 5, kMe));
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(next + 5 * kSliceSize)), kMe);
+    EXPECT_EQ(Take(1), next + 6 * kSliceSize);
+    arenas_->Free(next, 2);
+    EXPECT_FALSE(arenas_->Extend(base, 2, 3, kMe)) << "the third is in use";
+    EXPECT_TRUE(arenas_->Extend(base, 2, 2, kOther));
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base + 3 * kSliceSize)), kOther);
+}
+
+TEST_F(ArenaSetTest, ExtendEndsWithTheArena) {
+    char* const first = Take(kMaxRunSlices);
+    for (int i = 0; i < 2; ++i) Take(kMaxRunSlices);
+    char* const last = Take(kMaxRunSlices - 3);
+    EXPECT_EQ(last, first + 3 * kMaxRunSlices * kSliceSize);
+    EXPECT_FALSE(arenas_->Extend(last, kMaxRunSlices - 3, 4, kMe));
+    EXPECT_TRUE(arenas_->Extend(last, kMaxRunSlices - 3, 3, kMe));
+    EXPECT_FALSE(arenas_->Extend(last, kMaxRunSlices, 1, kMe));
+}
+
+TEST_F(ArenaSetTest, CommitGoesToThePageAndCountsEachPageOnce) {
+    char* const base = Take(3);
+    const size_t before = Committed();
+    ASSERT_TRUE(arenas_->Commit(base, base + 1));
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 3), kPageSize);
+    EXPECT_TRUE(test::CanWrite(base + kPageSize - 1));
+    EXPECT_FALSE(test::CanRead(base + kPageSize));
+    ASSERT_TRUE(arenas_->Commit(base, base + kPageSize));
+    EXPECT_EQ(Committed() - before, kPageSize);
+    ASSERT_TRUE(arenas_->Commit(base, base + kSliceSize + 5000));
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 3), kSliceSize + 2 * kPageSize);
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 1), kSliceSize);
+    EXPECT_EQ(Committed() - before, kSliceSize + 2 * kPageSize);
+    EXPECT_EQ(arenas_->slice_committed(), kSliceSize + 2 * kPageSize);
+    EXPECT_FALSE(test::CanRead(base + kSliceSize + 2 * kPageSize));
+    ASSERT_TRUE(arenas_->Commit(base + kSliceSize + 2 * kPageSize, base + 3 * kSliceSize));
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 3), 3 * kSliceSize);
+    EXPECT_EQ(Committed() - before, 3 * kSliceSize);
+}
+
+// A run put together from slices with different prefixes: data there is kept, the count is exact.
+TEST_F(ArenaSetTest, CommitFillsGapsBetweenPrefixes) {
+    char* const base = Take(4);
+    const size_t before = Committed();
+    for (size_t slice : {1, 3}) {
+        char* const at = base + slice * kSliceSize;
+        ASSERT_TRUE(arenas_->Commit(at, at + slice * kPageSize));
+        test::FillPattern(at, slice * kPageSize, slice);
+    }
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 4), 0u);
+    EXPECT_EQ(Committed() - before, 4 * kPageSize);
+    ASSERT_TRUE(arenas_->Commit(base, base + 4 * kSliceSize));
+    EXPECT_EQ(Committed() - before, 4 * kSliceSize);
+    EXPECT_EQ(arenas_->slice_committed(), 4 * kSliceSize);
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 4), 4 * kSliceSize);
+    EXPECT_EQ(test::FindPatternBreak(base + kSliceSize, kPageSize, 1), kPageSize);
+    EXPECT_EQ(test::FindPatternBreak(base + 3 * kSliceSize, 3 * kPageSize, 3), 3 * kPageSize);
+    EXPECT_EQ(test::FindNonZero(base, 0, kSliceSize), kSliceSize);
+}
+
+TEST_F(ArenaSetTest, FreedPagesStayForTheNextOneAndCountAsDirty) {
+    char* const base = Take(2);
+    ASSERT_TRUE(arenas_->Commit(base, base + 3 * kPageSize));
+    EXPECT_FALSE(arenas_->IsDirty(base, 2)) << "fresh pages are zero";
+    test::FillPattern(base, 3 * kPageSize, 9);
+    arenas_->Free(base, 2);
+    ASSERT_EQ(Take(2), base);
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 2), 3 * kPageSize);
+    EXPECT_TRUE(arenas_->IsDirty(base, 2));
+    EXPECT_FALSE(arenas_->IsDirty(base + kSliceSize, 1));
+    EXPECT_EQ(test::FindPatternBreak(base, 3 * kPageSize, 9), 3 * kPageSize);
+}
+
+TEST_F(ArenaSetTest, SetOwnerChangesJustThese) {
+    char* const base = Take(3);
+    arenas_->SetOwner(base + kSliceSize, 1, kOther);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base)), kMe);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base) + 2 * kSliceSize - 1), kOther);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base) + 2 * kSliceSize), kMe);
+    arenas_->Free(base, 3);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base)), kNobody);
+}
+
+// ---- dedicated -----------------------------------------------------------------------------------
+
+TEST_F(ArenaSetTest, DedicatedReservationsAreOneBlock) {
+    const size_t bytes = 2 * kArenaSize + 1;
+    const size_t reserved = memory_.Counters().reserved;
+    char* const base = arenas_->AllocateDedicated(bytes, kSliceSize, kMe);
+    ASSERT_NE(base, nullptr);
+    EXPECT_EQ(arenas_->DedicatedBytes(base), 3 * kArenaSize);
+    EXPECT_EQ(AddressOf(base) % kArenaSize, 0u);
+    EXPECT_EQ(memory_.Counters().reserved - reserved, 3 * kArenaSize);
+    EXPECT_TRUE(map_->Knows(AddressOf(base)));
+    EXPECT_TRUE(map_->Knows(AddressOf(base) + 3 * kArenaSize - 1));
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base)), kMe);
+    arenas_->SetOwner(base, 1000, kOther);
+    EXPECT_EQ(arenas_->OwnerOf(AddressOf(base)), kOther);
+    EXPECT_FALSE(arenas_->Extend(base, 1, 1, kMe));
+    EXPECT_NE(Take(1), base);
+    EXPECT_EQ(arenas_->arenas(), 2u);
+
+    ASSERT_TRUE(memory_.Commit(base, kPageSize, kPageSize));
+    const size_t committed = Committed();
+    arenas_->FreeDedicated(base, kPageSize);
+    EXPECT_EQ(Committed(), committed - kPageSize);
+    EXPECT_FALSE(map_->Knows(AddressOf(base)));
+    EXPECT_FALSE(map_->Knows(AddressOf(base) + 2 * kArenaSize));
+    EXPECT_EQ(arenas_->arenas(), 1u);
+}
+
+TEST_F(ArenaSetTest, DedicatedReservationsAreAligned) {
+    for (size_t alignment = kSliceSize; alignment <= size_t{1} << 33; alignment *= 4) {
+        char* const base = arenas_->AllocateDedicated(kSliceSize, alignment, kMe);
+        ASSERT_NE(base, nullptr) << alignment;
+        EXPECT_EQ(AddressOf(base) % alignment, 0u);
+        arenas_->FreeDedicated(base, 0);
+    }
+    EXPECT_EQ(arenas_->arenas(), 0u);
+}
+
+TEST_F(ArenaSetTest, WhatNoMapHoldsIsRefused) {
+    EXPECT_EQ(arenas_->AllocateDedicated(kMapArenas * kArenaSize + 1, kSliceSize, kMe), nullptr);
+    EXPECT_EQ(arenas_->AllocateDedicated(SIZE_MAX, kSliceSize, kMe), nullptr);
+    EXPECT_EQ(arenas_->arenas(), 0u);
+    EXPECT_TRUE(arenas_->lock().TryAcquire());
+    arenas_->lock().Release();
+}
+
+// Where a dedicated reservation was, an arena can be, and the other way round.
+TEST_F(ArenaSetTest, RecordsAreReusedForBothKinds) {
+    for (int round = 0; round < 3; ++round) {
+        char* const base = arenas_->AllocateDedicated(kArenaSize, kArenaSize, kMe);
+        ASSERT_NE(base, nullptr);
+        arenas_->FreeDedicated(base, 0);
+        char* const slices = Take(kMaxRunSlices);
+        CommitAll(slices, 1);
+        arenas_->Free(slices, kMaxRunSlices);
+        std::vector<char*> all;
+        for (int i = 0; i < 8; ++i) all.push_back(Take(kMaxRunSlices));
+        for (char* run : all) arenas_->Free(run, kMaxRunSlices);
+        PurgeAll();
+        EXPECT_EQ(arenas_->arenas(), 1u);
+    }
+}
+
+// ---- walking -------------------------------------------------------------------------------------
+
+TEST_F(ArenaSetTest, NextOwnedVisitsEveryOwnedSliceOnceInOrder) {
+    char* const base = Take(2);
+    char* const other = Take(3, 1, kOther);
+    char* const mine = Take(1);
+    char* const dedicated = arenas_->AllocateDedicated(2 * kArenaSize, kSliceSize, kMe);
+    ASSERT_NE(dedicated, nullptr);
+    for (int i = 0; i < 4; ++i) Take(kMaxRunSlices, 1, kOther);  // into a second arena
+    char* const far = Take(1, 64);
+    const auto walk = [&](Owner owner) {
+        std::vector<char*> seen;
+        char* at = arenas_->NextOwned(0, owner);
+        while (at != nullptr) {
+            seen.push_back(at);
+            at = arenas_->NextOwned(AddressOf(at) + 1, owner);
+        }
+        return seen;
+    };
+    std::vector<char*> expected = {base, base + kSliceSize, mine, dedicated, far};
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(walk(kMe), expected);
+    EXPECT_EQ(walk(kOther).size(), 3 + 4 * kMaxRunSlices);
+    EXPECT_TRUE(walk(99).empty());
+
+    EXPECT_EQ(arenas_->NextOwned(AddressOf(base), kMe), base);
+    EXPECT_EQ(arenas_->NextOwned(AddressOf(base) + kSliceSize, kMe), base + kSliceSize);
+    EXPECT_EQ(arenas_->NextOwned(AddressOf(base), kOther), other);
+    EXPECT_EQ(arenas_->NextOwned(UINTPTR_MAX, kMe), nullptr);
+}
+
+TEST_F(ArenaSetTest, SetsWithoutAMapTellTheirArenasApartThemselves) {
+    const auto own = std::make_unique<ArenaSet>(memory_, nullptr);
+    ASSERT_TRUE(own->Initialize());
+    test::IntervalMap model;
+    for (int i = 0; i < 9; ++i) {
+        char* const run = own->Allocate(kMaxRunSlices, 1, kMe);
+        ASSERT_NE(run, nullptr);
+        ASSERT_TRUE(model.Add(run, kMaxRunSlices * kSliceSize));
+        EXPECT_FALSE(map_->Knows(AddressOf(run)));
+    }
+    EXPECT_EQ(own->arenas(), 3u);
+}
+
+// ---- a model, and threads ------------------------------------------------------------------------
+
+TEST_F(ArenaSetTest, RandomOperationsAgainstAModel) {
+    test::Random random(5);
+    test::IntervalMap model;
+    for (int step = 0; step < 20'000; ++step) {
+        if (model.empty() || random.OneIn(2)) {
+            const size_t slices = 1 + random.Skewed(kMaxRunSlices - 1);
+            const size_t alignment = random.OneIn(4) ? size_t{1} << random.Below(8) : 1;
+            char* const base = Take(slices, alignment);
+            ASSERT_EQ(AddressOf(base) % (alignment * kSliceSize), 0u);
+            ASSERT_TRUE(model.Add(base, slices * kSliceSize)) << "handed out twice";
+            if (random.OneIn(8)) {
+                ASSERT_TRUE(arenas_->Commit(base, base + 1 + random.Below(slices * kSliceSize)));
+            }
+        } else if (random.OneIn(3)) {
+            test::ModelBlock& block = model.Pick(random);
+            const size_t extra = 1 + random.Below(4);
+            char* const base = static_cast<char*>(block.address);
+            const size_t slices = block.occupied / kSliceSize;
+            if (!arenas_->Extend(base, slices, extra, kMe)) continue;
+            ASSERT_FALSE(model.Overlaps(AddressOf(base) + block.occupied, extra * kSliceSize));
+            block.occupied += extra * kSliceSize;
+        } else {
+            const test::ModelBlock block = model.Pick(random);
+            arenas_->Free(static_cast<char*>(block.address), block.occupied / kSliceSize);
+            ASSERT_TRUE(model.Remove(block.address));
+        }
+        if (random.OneIn(500)) PurgeAll();
+    }
+    while (!model.empty()) {
+        const test::ModelBlock block = model.blocks().back();
+        arenas_->Free(static_cast<char*>(block.address), block.occupied / kSliceSize);
+        model.Remove(block.address);
+    }
+    PurgeAll();
+    EXPECT_EQ(arenas_->arenas(), 1u);
+    EXPECT_EQ(arenas_->slice_committed(), 0u);
+}
+
+TEST_F(ArenaSetTest, ThreadsShareASet) {
+    std::vector<std::thread> threads;
+    for (uint64_t t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            test::Random random(t);
+            std::vector<std::pair<char*, size_t>> mine;
+            for (uint64_t i = 0; i < 2000; ++i) {
+                if (mine.size() < 20 && !random.OneIn(3)) {
+                    const size_t slices = 1 + random.Below(8);
+                    char* const base = Take(slices, 1, static_cast<Owner>(t + 10));
+                    ASSERT_TRUE(arenas_->Commit(base, base + kPageSize));
+                    test::FillPattern(base, 64, t);
+                    mine.emplace_back(base, slices);
+                } else if (!mine.empty()) {
+                    const auto [base, slices] = mine.back();
+                    mine.pop_back();
+                    ASSERT_EQ(test::FindPatternBreak(base, 64, t), 64u);
+                    ASSERT_EQ(arenas_->OwnerOf(AddressOf(base)), t + 10);
+                    arenas_->Free(base, slices);
+                }
+                if (random.OneIn(200)) arenas_->Purge(i * kEpochMilliseconds, random.OneIn(2));
+            }
+            for (const auto& [base, slices] : mine) arenas_->Free(base, slices);
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    PurgeAll();
+    EXPECT_EQ(arenas_->slice_committed(), 0u);
+    EXPECT_EQ(arenas_->arenas(), 1u);
+    EXPECT_EQ(arenas_->NextOwned(0, 10), nullptr);
+}
+
+}  // namespace
+}  // namespace strata::arena

@@ -1,0 +1,157 @@
+#include "cache/thread_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "support/process_fixture.h"
+
+namespace strata::cache {
+namespace {
+
+void OnExit(void* value) noexcept {
+    if (value != &g_detached_cache) DestroyThreadCache(static_cast<ThreadCache*>(value));
+}
+
+bool AllZero(const void* object, size_t bytes) {
+    const auto* const byte = static_cast<const unsigned char*>(object);
+    for (size_t i = 0; i < bytes; ++i) {
+        if (byte[i] != 0) return false;
+    }
+    return true;
+}
+
+class ThreadCacheTest : public test::ProcessFixture {
+protected:
+    void SetUp() override {
+        ProcessFixture::SetUp();
+        static const bool created = os::CreateThreadSlot(&OnExit);
+        ASSERT_TRUE(created);
+    }
+};
+
+TEST_F(ThreadCacheTest, IsZeroedAndInItsSlot) {
+    std::thread([] {
+        EXPECT_EQ(CurrentCache(), nullptr);
+        // Memory that was used before: the zeroes are made, not found.
+        void* const chunk = arena::g_metadata.Allocate(sizeof(ThreadCache));
+        std::memset(chunk, 0xee, sizeof(ThreadCache));
+        arena::g_metadata.Free(chunk, sizeof(ThreadCache));
+        ThreadCache* const cache = CreateThreadCache();
+        ASSERT_NE(cache, nullptr);
+        EXPECT_EQ(CurrentCache(), cache);
+        EXPECT_TRUE(AllZero(cache, sizeof *cache));
+        ThreadCache* const fast = TryCurrentCache();
+        EXPECT_TRUE(fast == cache || fast == nullptr);
+    }).join();
+}
+
+TEST_F(ThreadCacheTest, IsCountedWhileItsThreadLives) {
+    const size_t before = ThreadCacheCount();
+    std::thread([&] {
+        ASSERT_NE(CreateThreadCache(), nullptr);
+        EXPECT_EQ(ThreadCacheCount(), before + 1);
+    }).join();
+    EXPECT_EQ(ThreadCacheCount(), before);
+}
+
+TEST_F(ThreadCacheTest, ADestroyedCacheLeavesTheMarker) {
+    std::thread([] {
+        ThreadCache* const cache = CreateThreadCache();
+        ASSERT_NE(cache, nullptr);
+        DestroyThreadCache(cache);
+        EXPECT_EQ(CurrentCache(), &g_detached_cache);
+        FreeBlock block = {};
+        int nothing = 0;
+        StateByte state = 0;
+        for (size_t i = 0; i < kSizeClasses; ++i) {
+            EXPECT_FALSE(CurrentCache()->bins[i].Pop(block));
+            EXPECT_FALSE(CurrentCache()->bins[i].Push(&nothing, &state));
+        }
+        EXPECT_TRUE(AllZero(&g_detached_cache, sizeof g_detached_cache)) << "never written";
+    }).join();
+}
+
+TEST_F(ThreadCacheTest, EachThreadHasItsOwn) {
+    constexpr size_t kThreads = 8;
+    std::vector<ThreadCache*> caches(kThreads);
+    std::atomic<size_t> ready{0};
+    std::vector<std::thread> threads;
+    for (ThreadCache*& cache : caches) {
+        threads.emplace_back([&] {
+            cache = CreateThreadCache();
+            ready.fetch_add(1);
+            while (ready.load() < kThreads) std::this_thread::yield();
+            EXPECT_EQ(CurrentCache(), cache);
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(std::set<ThreadCache*>(caches.begin(), caches.end()).size(), kThreads);
+    EXPECT_EQ(ThreadCacheCount(), 0u);
+}
+
+TEST_F(ThreadCacheTest, SurvivesEveryFailure) {
+    test::FaultInjector faults(arena::g_memory);
+    std::thread([&] {
+        ThreadCache* cache = nullptr;
+        test::FailEachInTurn(
+            faults, test::kTakingMemory, true, [&](size_t) { cache = CreateThreadCache(); },
+            [&](size_t) { EXPECT_EQ(CurrentCache(), cache); });
+        EXPECT_NE(cache, nullptr);
+    }).join();
+    EXPECT_EQ(ThreadCacheCount(), 0u);
+}
+
+TEST(ThreadCacheLayout, OffsetsLeadToTheBins) {
+    const auto cache = std::make_unique<ThreadCache>();
+    std::set<uint16_t> offsets;
+    for (size_t i = 0; i < kSizeClasses; ++i) {
+        const uint16_t offset = BinOffset(static_cast<SizeClass>(i));
+        EXPECT_EQ(&cache->BinAt(offset), &cache->bins[i]);
+        offsets.insert(offset);
+    }
+    EXPECT_EQ(&cache->BinAt(kNoBinOffset), &cache->empty_bin);
+    offsets.insert(kNoBinOffset);
+    EXPECT_EQ(offsets.size(), kSizeClasses + 1);
+}
+
+TEST(ThreadCacheLayout, SerialsTakeTurnsOnTheSlots) {
+    const auto cache = std::make_unique<ThreadCache>();
+    for (uint32_t serial = 0; serial < kHeapSlots; ++serial) {
+        for (uint32_t other = 0; other < serial; ++other) {
+            EXPECT_NE(&cache->SlotOf(serial), &cache->SlotOf(other));
+        }
+        EXPECT_EQ(&cache->SlotOf(serial), &cache->SlotOf(serial + kHeapSlots));
+    }
+    EXPECT_GE(&cache->SlotOf(UINT32_MAX), cache->slots);
+    EXPECT_LT(&cache->SlotOf(UINT32_MAX), cache->slots + kHeapSlots);
+}
+
+class HeapBinsTest : public test::ProcessFixture {};
+
+TEST_F(HeapBinsTest, AreZeroed) {
+    void* const chunk = arena::g_metadata.Allocate(sizeof(HeapBins));
+    std::memset(chunk, 0xee, sizeof(HeapBins));
+    arena::g_metadata.Free(chunk, sizeof(HeapBins));
+    HeapBins* const bins = CreateHeapBins();
+    ASSERT_NE(bins, nullptr);
+    EXPECT_TRUE(AllZero(bins, sizeof *bins));
+    DestroyHeapBins(bins);
+}
+
+TEST_F(HeapBinsTest, SurviveEveryFailure) {
+    test::FaultInjector faults(arena::g_memory);
+    HeapBins* bins = nullptr;
+    test::FailEachInTurn(faults, test::kTakingMemory, true,
+                         [&](size_t) { bins = CreateHeapBins(); });
+    ASSERT_NE(bins, nullptr);
+    DestroyHeapBins(bins);
+}
+
+}  // namespace
+}  // namespace strata::cache

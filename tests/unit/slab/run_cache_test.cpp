@@ -1,0 +1,141 @@
+#include "slab/run_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "arena/purge_policy.h"
+#include "support/process_fixture.h"
+
+namespace strata::slab {
+namespace {
+
+// A cache of the test's own. Runs that it is made to release come from the arenas of the process.
+class RunCacheTest : public test::ProcessFixture {
+protected:
+    void TearDown() override {
+        while (LargeRun* run = cache_->TakeExpired(0, true)) ReleaseRun(run);
+        arena::g_purge_policy = arena::PurgePolicy{};
+        ProcessFixture::TearDown();
+    }
+
+    static LargeRun* Make(size_t slices, size_t alignment = 1) {
+        LargeRun* const run = AllocateRun(slices * kSliceSize, alignment, false, nullptr);
+        EXPECT_NE(run, nullptr);
+        EXPECT_EQ(run->slices, slices);
+        EXPECT_TRUE(MarkFree(*run));
+        return run;
+    }
+
+    // Where the runs lie that were put, in their order.
+    std::vector<char*> PutMany(size_t count, size_t slices) {
+        std::vector<LargeRun*> runs;
+        std::vector<char*> bases;
+        for (size_t i = 0; i < count; ++i) {
+            runs.push_back(Make(slices));
+            bases.push_back(runs.back()->base);
+        }
+        for (LargeRun* run : runs) EXPECT_TRUE(cache_->Put(run));
+        return bases;
+    }
+
+    std::unique_ptr<RunCache> cache_ = std::make_unique<RunCache>();
+};
+
+TEST_F(RunCacheTest, GivesBackWhatFits) {
+    EXPECT_EQ(cache_->Take(1, 1), nullptr);
+    LargeRun* const run = Make(16);
+    ASSERT_TRUE(cache_->Put(run));
+    EXPECT_EQ(cache_->Take(17, 1), nullptr) << "too small";
+    EXPECT_EQ(cache_->Take(14, 1), nullptr) << "more than an eighth would be wasted";
+    EXPECT_EQ(cache_->Take(15, 1), run);
+    EXPECT_EQ(cache_->Take(15, 1), nullptr) << "only once";
+    ReleaseRun(run);
+}
+
+TEST_F(RunCacheTest, PrefersTheSmallestAndThenTheNewest) {
+    LargeRun* const old = Make(17);
+    LargeRun* const large = Make(18);
+    LargeRun* const young = Make(17);
+    for (LargeRun* run : {old, large, young}) ASSERT_TRUE(cache_->Put(run));
+    EXPECT_EQ(cache_->Take(16, 1), young);
+    EXPECT_EQ(cache_->Take(16, 1), old);
+    EXPECT_EQ(cache_->Take(16, 1), large);
+    for (LargeRun* run : {old, large, young}) ReleaseRun(run);
+}
+
+TEST_F(RunCacheTest, HonoursAlignment) {
+    LargeRun* const aligned = Make(2, 8 * kSliceSize);
+    LargeRun* const other = Make(2);
+    ASSERT_NE(AddressOf(other->base) % (8 * kSliceSize), 0u);
+    ASSERT_TRUE(cache_->Put(aligned));
+    ASSERT_TRUE(cache_->Put(other));
+    EXPECT_EQ(cache_->Take(2, 8 * kSliceSize), aligned);
+    EXPECT_EQ(cache_->Take(2, 8 * kSliceSize), nullptr);
+    EXPECT_EQ(cache_->Take(2, kSliceSize), other);
+    ReleaseRun(aligned);
+    ReleaseRun(other);
+}
+
+TEST_F(RunCacheTest, TheOldestMakesRoomForTheNewest) {
+    const std::vector<char*> bases = PutMany(kRunCacheEntries + 3, 1);
+    for (size_t i = 0; i < bases.size(); ++i) {
+        EXPECT_EQ(KindOf(bases[i]), i < 3 ? arena::SliceKind::kNone : arena::SliceKind::kRun) << i;
+    }
+}
+
+TEST_F(RunCacheTest, KeepsABoundedNumberOfBytes) {
+    constexpr size_t kSlices = kMaxRunSlices;  // 8 MiB each
+    constexpr size_t kFit = kRunCacheBytes / (kSlices * kSliceSize);
+    const std::vector<char*> bases = PutMany(kFit + 2, kSlices);
+    for (size_t i = 0; i < bases.size(); ++i) {
+        EXPECT_EQ(KindOf(bases[i]), i < 2 ? arena::SliceKind::kNone : arena::SliceKind::kRun) << i;
+    }
+    // What was taken out makes room again.
+    LargeRun* const taken = cache_->Take(kSlices, 1);
+    ASSERT_NE(taken, nullptr);
+    ASSERT_TRUE(cache_->Put(taken));
+    EXPECT_EQ(KindOf(bases[2]), arena::SliceKind::kRun) << "nothing had to go";
+}
+
+TEST_F(RunCacheTest, RefusesWhatWouldFillHalfOfIt) {
+    LargeRun large{};
+    large.committed = kRunCacheBytes / 2 + kPageSize;
+    EXPECT_FALSE(cache_->Put(&large));
+    EXPECT_EQ(cache_->TakeExpired(0, true), nullptr);
+}
+
+TEST_F(RunCacheTest, ExpiresTheOldestAfterDecay) {
+    LargeRun* const first = Make(1);
+    LargeRun* const second = Make(1);
+    ASSERT_TRUE(cache_->Put(first));
+    ASSERT_TRUE(cache_->Put(second));
+    const uint64_t now = os::Milliseconds();
+    EXPECT_EQ(cache_->TakeExpired(now, false), nullptr);
+    EXPECT_EQ(cache_->TakeExpired(now + (kDecayEpochs - 2) * kEpochMilliseconds, false), nullptr);
+    const uint64_t later = now + (kDecayEpochs + 1) * kEpochMilliseconds;
+    EXPECT_EQ(cache_->TakeExpired(later, false), first);
+    arena::g_purge_policy.decay_epochs = kDecayEpochs + 100;
+    EXPECT_EQ(cache_->TakeExpired(later, false), nullptr);
+    EXPECT_EQ(cache_->TakeExpired(later, true), second);
+    EXPECT_EQ(cache_->TakeExpired(later, true), nullptr);
+    ReleaseRun(first);
+    ReleaseRun(second);
+}
+
+// The cache of the process, through the functions that everybody uses.
+TEST_F(RunCacheTest, PurgeRunsReleasesDecayedRuns) {
+    LargeRun* const run = AllocateRun(kSliceSize, 1, false, nullptr);
+    char* const base = run->base;
+    ASSERT_TRUE(MarkFree(*run));
+    FreeRun(run);
+    PurgeRuns(os::Milliseconds(), false);
+    EXPECT_EQ(KindOf(base), arena::SliceKind::kRun);
+    PurgeRuns(os::Milliseconds() + (kDecayEpochs + 1) * kEpochMilliseconds, false);
+    EXPECT_EQ(KindOf(base), arena::SliceKind::kNone);
+    EXPECT_EQ(&RunCacheLock(), &g_run_cache.lock());
+}
+
+}  // namespace
+}  // namespace strata::slab

@@ -1,0 +1,25 @@
+// The launcher's command line: strata-run [options] program [arguments].
+#pragma once
+
+#include <string>
+
+namespace strata::run {
+
+struct Options {
+    bool verbose = false;
+    bool stats = false;
+    bool disable = false;
+    bool require = false;
+    bool children = false;
+    std::wstring stats_file;
+    std::wstring dll;
+    std::wstring program;       // as given
+    std::wstring command_line;  // from the program's name on, as given
+
+    bool exit = false;  // --help, --version or an error has been answered already
+    int exit_code = 0;
+};
+
+Options ParseOptions(const std::wstring& command_line);
+
+}  // namespace strata::run

@@ -1,0 +1,21 @@
+// The program to run: where it is, and whether it can be run with the override.
+#pragma once
+
+#include <string>
+
+namespace strata::run {
+
+// The file that CreateProcess would start for `name`: itself or with ".exe", and without a folder
+// the launcher's folder, the current one, the system's, and those of PATH. Throws Failure
+// (kExitNotFound, or kExitCannotRun for a batch file).
+std::wstring FindProgram(const std::wstring& name);
+
+// Throws Failure (kExitCannotRun) unless the file is a 64-bit x86 executable whose imports the
+// loader will process; the message says what it is instead.
+void CheckProgram(const std::wstring& path);
+
+// The override DLL: `given`, or strata-override.dll beside this program. An absolute path. Throws
+// Failure (kExitLauncher) when it is not there or is not a 64-bit DLL.
+std::wstring FindOverrideDll(const std::wstring& given);
+
+}  // namespace strata::run
