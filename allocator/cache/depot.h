@@ -20,14 +20,14 @@ public:
         Magazine* magazine = filled_;
         if (magazine != nullptr) {
             filled_ = magazine->next;
-            --magazines_;
+            if (--magazines_ < low_) low_ = magazines_;
         }
         return magazine;
     }
 
     // False when the depot has enough already, and the caller keeps the magazine.
     bool Put(Magazine* magazine, uint32_t count, SizeClass size_class) noexcept {
-        if (magazines_ >= LimitOf(size_class)) return false;
+        if (!HasRoom(size_class)) return false;
         magazine->count = count;
         magazine->next = filled_;
         filled_ = magazine;
@@ -35,7 +35,18 @@ public:
         return true;
     }
 
+    bool HasRoom(SizeClass size_class) const noexcept {
+        return magazines_ < LimitOf(size_class);
+    }
+
     uint32_t magazines() const noexcept { return magazines_; }
+
+    // How many magazines nobody has needed since the last call.
+    uint32_t TakeSurplus() noexcept {
+        const uint32_t surplus = low_;
+        low_ = magazines_;
+        return surplus;
+    }
 
     // Magazines that a depot of this class keeps.
     static constexpr uint32_t LimitOf(SizeClass size_class) noexcept {
@@ -50,7 +61,8 @@ public:
     os::Lock lock;
 
 private:
-    uint32_t magazines_ = 0;
+    uint16_t magazines_ = 0;
+    uint16_t low_ = 0;  // the fewest since the last TakeSurplus
     Magazine* filled_ = nullptr;
 };
 static_assert(sizeof(Depot) == 16);

@@ -35,7 +35,7 @@ void* AllocateFromSlab(Heap& heap, SizeClass size_class, size_t bytes, bool zero
 }
 
 void* AllocateLarge(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept {
-    PurgeTick();
+    PurgeTick(heap);
     slab::LargeRun* run = slab::AllocateRun(bytes, alignment, zero, &heap);
     if (run == nullptr) return FailWithNoMemory();
     LinkRun(heap, *run);

@@ -19,7 +19,7 @@ namespace {
 // Puts blocks back in their slabs. REQUIRES: the lock of the class.
 void ReturnBlocks(ClassState& state, const FreeBlock* blocks, uint32_t count) noexcept {
     for (uint32_t i = 0; i < count; ++i) {
-        const arena::SliceEntry* entry = arena::g_slice_map.Find(AddressOf(blocks[i].block));
+        const arena::SliceEntry* entry = arena::g_slice_map.EntryAt(AddressOf(blocks[i].block));
         auto* slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
         state.slabs.Put(*slab, blocks[i].block);
     }
@@ -75,9 +75,28 @@ bool GrowAllocMagazine(Bin& bin, SizeClass size_class) noexcept {
     return true;
 }
 
+// Replaces the full magazine for freed blocks by a larger one with the same blocks. False when it is as
+// large as it gets, or memory is short.
+bool GrowFreeMagazine(Bin& bin, SizeClass size_class) noexcept {
+    Magazine* const old = bin.free_magazine();
+    const uint32_t capacity = old == nullptr ? 0 : old->capacity;
+    const uint32_t wanted = NextCapacity(capacity, size_class);
+    if (wanted == capacity) return false;
+    Magazine* const magazine = cache::CreateMagazine(wanted);
+    if (magazine == nullptr) return false;
+    if (old != nullptr) {
+        std::memcpy(magazine->blocks, old->blocks, capacity * sizeof(FreeBlock));
+        cache::DestroyMagazine(old);
+    }
+    bin.SetFree(magazine, capacity);
+    return true;
+}
+
 // Fills the empty bin: from its other magazine, the depot, or the slabs.
 bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     if (bin.free_count() != 0) {
+        // A full magazine came back: this class is busy enough for larger ones.
+        if (bin.free_top == bin.free_end) GrowAllocMagazine(bin, size_class);
         bin.Swap();
         return true;
     }
@@ -92,7 +111,7 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
         bin.SetAlloc(filled, filled->count);
         return true;
     }
-    PurgeTick();
+    PurgeTick(heap);
     if (!GrowAllocMagazine(bin, size_class)) return false;
     Magazine* const magazine = bin.alloc_magazine();
     uint32_t taken = 0;
@@ -113,32 +132,32 @@ bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
         bin.Swap();
         return true;
     }
-    const uint32_t capacity = full == nullptr ? 0 : full->capacity;
-    const uint32_t wanted = NextCapacity(capacity, size_class);
-    Magazine* const fresh = cache::CreateMagazine(wanted);
-    if (fresh != nullptr && wanted > capacity) {
-        if (full != nullptr) {
-            std::memcpy(fresh->blocks, full->blocks, capacity * sizeof(FreeBlock));
-            cache::DestroyMagazine(full);
-        }
-        bin.SetFree(fresh, capacity);
-        return true;
-    }
+    if (GrowFreeMagazine(bin, size_class)) return true;
     if (full == nullptr) return false;
     ClassState& state = heap.classes[Index(size_class)];
-    bool kept = false;
+    bool room = false;
     {
         const PartGuard guard(heap, size_class);
-        if (fresh != nullptr) kept = state.depot.Put(full, capacity, size_class);
-        if (!kept) ReturnBlocks(state, full->blocks, capacity);
+        room = state.depot.HasRoom(size_class);
+        if (!room) ReturnBlocks(state, full->blocks, full->capacity);
     }
-    if (kept) {
-        bin.SetFree(fresh, 0);
+    Magazine* const fresh = room ? cache::CreateMagazine(full->capacity) : nullptr;
+    if (fresh == nullptr) {
+        if (room) return false;
+        bin.SetFree(full, 0);
+        PurgeTick(heap);
         return true;
     }
-    if (fresh != nullptr) cache::DestroyMagazine(fresh);
+    {
+        const PartGuard guard(heap, size_class);
+        if (state.depot.Put(full, full->capacity, size_class)) {
+            bin.SetFree(fresh, 0);
+            return true;
+        }
+        ReturnBlocks(state, full->blocks, full->capacity);  // others were faster
+    }
+    cache::DestroyMagazine(fresh);
     bin.SetFree(full, 0);
-    PurgeTick();
     return true;
 }
 
@@ -210,13 +229,16 @@ void HandInSlot(HeapSlot& slot) noexcept {
     slot = HeapSlot{};
 }
 
-void DrainDepots(Heap& heap) noexcept {
+void DrainDepots(Heap& heap, bool surplus_only) noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         ClassState& state = heap.classes[i];
         Magazine* emptied = nullptr;
         {
             const PartGuard guard(heap, static_cast<SizeClass>(i));
-            while (Magazine* magazine = state.depot.Take()) {
+            uint32_t count = state.depot.magazines();
+            if (surplus_only) count = state.depot.TakeSurplus();
+            for (; count > 0; --count) {
+                Magazine* const magazine = state.depot.Take();
                 ReturnBlocks(state, magazine->blocks, magazine->count);
                 magazine->next = emptied;
                 emptied = magazine;
@@ -229,8 +251,14 @@ void DrainDepots(Heap& heap) noexcept {
     }
 }
 
-void PurgeTick() noexcept {
+void PurgeTick(Heap& heap) noexcept {
     const uint64_t now = os::Milliseconds();
+    const uint64_t epoch = now / kEpochMilliseconds;
+    uint64_t drained = heap.drained_epoch.load(std::memory_order_relaxed);
+    if (epoch - drained >= kDepotEpochs &&
+        heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {
+        DrainDepots(heap, true);
+    }
     slab::PurgeRuns(now, false);
     arena::PurgeTick();
 }

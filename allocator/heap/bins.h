@@ -24,10 +24,11 @@ void HandInBins(Heap& heap, cache::Bin* bins) noexcept;
 // REQUIRES: the heap is pinned, or gone, or in the calling thread's use.
 void HandInSlot(cache::HeapSlot& slot) noexcept;
 
-// Empties all depots of `heap` into its slabs.
-void DrainDepots(Heap& heap) noexcept;
+// Empties all depots of `heap` into its slabs; or, with `surplus_only`, what they did not need lately.
+void DrainDepots(Heap& heap, bool surplus_only) noexcept;
 
-// Lets decayed memory go; without any lock held. Cheap when nothing is due.
-void PurgeTick() noexcept;
+// Lets memory go that has decayed, in `heap`'s depots and everywhere below; without any lock held
+// but possibly the whole heap's. Cheap when nothing is due.
+void PurgeTick(Heap& heap) noexcept;
 
 }  // namespace strata::heap

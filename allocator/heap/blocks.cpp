@@ -114,7 +114,7 @@ void Free(Heap* expected, void* pointer) noexcept {
     }
     UnlinkRun(*block.heap, *block.run);
     slab::FreeRun(block.run);
-    PurgeTick();
+    PurgeTick(*block.heap);
 }
 
 void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& options) noexcept {

@@ -43,6 +43,9 @@ public:
     std::atomic<uintptr_t> lock_owner;
     uint32_t lock_depth;
 
+    // When the depots' surplus was last given back.
+    std::atomic<uint64_t> drained_epoch;
+
     os::Lock runs_lock;
     slab::LargeRun* runs;  // guarded by runs_lock
 

@@ -185,7 +185,8 @@ void DestroyHeap(Heap* heap) noexcept {
         heap->next = g_free_records;
         g_free_records = heap;
     }
-    PurgeTick();
+    slab::PurgeRuns(os::Milliseconds(), false);
+    arena::PurgeTick();
 }
 
 Heap* FromHandle(void* handle) noexcept {

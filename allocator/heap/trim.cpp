@@ -25,7 +25,7 @@ void HandInOwnBins(Heap& heap) noexcept {
 
 void Trim(Heap& heap) noexcept {
     HandInOwnBins(heap);
-    DrainDepots(heap);
+    DrainDepots(heap, false);
 }
 
 void PurgeAll() noexcept {

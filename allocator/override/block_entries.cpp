@@ -38,10 +38,7 @@ STRATA_NOINLINE WideBoolean FreeElsewhere(void* handle, ULONG flags, void* block
         heap::Heap& heap = HeapForOurBlock(handle, block, os::Operation::kFree);
         return api::HeapRelease(heap, flags, block);
     }
-    if (block == nullptr) {  // allowed, and nothing to do (HeapFree)
-        Count<kCounting>(Entry::kFree, IsInNtdll(caller) ? Served::kNtdll : Served::kStrata);
-        return TRUE;
-    }
+    if (block == nullptr) return TRUE;  // allowed, nothing to do, and no call worth counting
     CountForeign<kCounting>(Entry::kFree, caller);
     return Original<FreeFunction>(Entry::kFree)(handle, flags, block);
 }

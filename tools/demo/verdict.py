@@ -2,7 +2,7 @@
 
 Time is judged by pairs of neighbouring runs, one plain and one with Strata, in the order AB BA AB ...,
 so that a machine that grows slower or faster meanwhile favours neither. The figure is the median of
-the pairs' ratios. How far it can be trusted is measured in the same session: where two pairs meet, two
+the pairs' ratios. How far it can be trusted is measured in the same go: where two pairs meet, two
 runs of the same kind are neighbours, and without noise their ratio would be 1. With m the median
 difference of such neighbours, the standard deviation of one ratio is about 1.48 m, that of the median
 of n ratios 1.25 times that over the root of n, and three of those are the noise bound:
@@ -72,8 +72,8 @@ def outside_ntdll(calls):
 def share_served(records):
     """The share of the heap calls from outside ntdll that Strata served; None when there were none.
 
-    Programs also free null pointers, some of them by the million, and every allocator serves that. So
-    the share of the calls that ask for memory is taken, too, and the lower of the two counts.
+    Frees and queries of blocks could make up for requests that went elsewhere. So the share of the
+    calls that ask for memory is taken, too, and the lower of the two counts.
     """
     shares = []
     for calls in (add_calls(records), add_calls(records, _ALLOCATING)):

@@ -2,8 +2,6 @@
 #define NOMINMAX
 #include <windows.h>
 
-#include <intrin.h>
-
 #include "os/lock.h"
 #include "os/memory.h"
 #include "os/process.h"
@@ -76,10 +74,12 @@ uint64_t Milliseconds() noexcept { return GetTickCount64(); }
 uint64_t RandomBits() noexcept {
     // Enough to make addresses and choices differ between runs; not for keys.
     LARGE_INTEGER counter;
+    FILETIME os_time;
     QueryPerformanceCounter(&counter);
+    GetSystemTimeAsFileTime(&os_time);
     uint64_t bits = static_cast<uint64_t>(counter.QuadPart) ^
                     (static_cast<uint64_t>(GetCurrentProcessId()) << 32) ^
-                    reinterpret_cast<uintptr_t>(&counter) ^ __rdtsc();
+                    reinterpret_cast<uintptr_t>(&counter) ^ os_time.dwLowDateTime;
     bits ^= bits >> 30;
     bits *= 0xBF58476D1CE4E5B9u;
     bits ^= bits >> 27;
