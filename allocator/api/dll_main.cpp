@@ -11,12 +11,15 @@ extern "C" BOOL WINAPI StrataDllEntry(HINSTANCE, DWORD reason, LPVOID reserved) 
             // A failure is not final: the first call tries again.
             strata::heap::Initialize();
             break;
-        case DLL_THREAD_DETACH: strata::heap::ThreadDetach(); break;
+        case DLL_THREAD_DETACH:
+            strata::heap::ThreadDetach();
+            break;
         case DLL_PROCESS_DETACH:
             // With `reserved` the process ends, and other threads may have died holding locks.
             if (reserved != nullptr) strata::heap::ProcessDetach();
             break;
-        default: break;
+        default:
+            break;
     }
     return TRUE;
 }

@@ -45,9 +45,15 @@ void Translate(const api::WalkEntry& from, PROCESS_HEAP_ENTRY& to) noexcept {
             to.Region.lpFirstBlock = from.first_block;
             to.Region.lpLastBlock = from.last_block;
             break;
-        case Kind::kBusy: to.wFlags = PROCESS_HEAP_ENTRY_BUSY; break;
-        case Kind::kUncommitted: to.wFlags = PROCESS_HEAP_UNCOMMITTED_RANGE; break;
-        case Kind::kFree: to.wFlags = 0; break;
+        case Kind::kBusy:
+            to.wFlags = PROCESS_HEAP_ENTRY_BUSY;
+            break;
+        case Kind::kUncommitted:
+            to.wFlags = PROCESS_HEAP_UNCOMMITTED_RANGE;
+            break;
+        case Kind::kFree:
+            to.wFlags = 0;
+            break;
     }
 }
 
@@ -55,10 +61,10 @@ api::WalkEntry Translate(const PROCESS_HEAP_ENTRY& from) noexcept {
     using Kind = api::WalkEntry::Kind;
     api::WalkEntry to;
     to.address = from.lpData;
-    to.kind = (from.wFlags & PROCESS_HEAP_REGION) != 0               ? Kind::kRegion
-              : (from.wFlags & PROCESS_HEAP_UNCOMMITTED_RANGE) != 0  ? Kind::kUncommitted
-              : (from.wFlags & PROCESS_HEAP_ENTRY_BUSY) != 0         ? Kind::kBusy
-                                                                     : Kind::kFree;
+    to.kind = (from.wFlags & PROCESS_HEAP_REGION) != 0              ? Kind::kRegion
+              : (from.wFlags & PROCESS_HEAP_UNCOMMITTED_RANGE) != 0 ? Kind::kUncommitted
+              : (from.wFlags & PROCESS_HEAP_ENTRY_BUSY) != 0        ? Kind::kBusy
+                                                                    : Kind::kFree;
     return to;
 }
 

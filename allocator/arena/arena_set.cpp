@@ -99,6 +99,7 @@ Arena* ArenaSet::AddArena() noexcept {
     arena->free = kSlicesPerArena;
     arena->warm = 0;
     arena->dedicated = false;
+    arena->unreleased = 0;
     Insert(arena);
     return arena;
 }
@@ -235,6 +236,7 @@ char* ArenaSet::AllocateDedicated(size_t bytes, size_t alignment, Owner owner) n
     arena->free = 0;
     arena->warm = 0;
     arena->dedicated = true;
+    arena->unreleased = 0;
     arena->owner[0].store(owner, kRelaxed);
     Insert(arena);
     return base;
@@ -246,11 +248,14 @@ void ArenaSet::FreeDedicated(char* base, size_t committed) noexcept {
     const size_t reserved = arena->reserved;
     arena->owner[0].store(kNobody, kRelaxed);
     map_->Remove(AddressOf(base), reserved);
-    Unlink(arena);
-    if (!memory_.Release(base, reserved, committed)) {
-        // The addresses are lost then, but not the commit charge.
-        memory_.Decommit(base, reserved, committed);
+    // Without the release the addresses are lost, but not the commit charge. Without both, the next
+    // purge tries again.
+    if (memory_.Release(base, reserved, committed) || memory_.Decommit(base, reserved, committed)) {
+        Unlink(arena);
+        return;
     }
+    map_->Add(memory_, AddressOf(base), reserved);  // cannot fail: it was added before
+    arena->unreleased = committed;
 }
 
 size_t ArenaSet::DedicatedBytes(const char* base) const noexcept {

@@ -35,8 +35,8 @@ void ArenaSet::Purge(uint64_t now, bool everything) noexcept {
 bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept {
     constexpr size_t kNone = Bitmap<kSlicesPerArena>::kNone;
     const auto due = [&](size_t slice) {
-        return everything ||
-               static_cast<uint8_t>(epoch - arena.freed_epoch[slice]) >= g_purge_policy.decay_epochs;
+        return everything || static_cast<uint8_t>(epoch - arena.freed_epoch[slice]) >=
+                                 g_purge_policy.decay_epochs;
     };
     size_t first = arena.warm_slices.FindSet(0);
     while (first != kNone && !due(first)) first = arena.warm_slices.FindSet(first + 1);
@@ -77,7 +77,8 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
     return done;
 }
 
-// Releases arenas with nothing in them, except one, which the next slab would reserve again.
+// Releases arenas with nothing in them, except one, which the next slab would reserve again; and what
+// FreeDedicated could not release.
 // REQUIRES: the lock.
 void ArenaSet::ReleaseEmptyArenas() noexcept {
     const auto empty = [](const Arena& arena) {
@@ -87,17 +88,19 @@ void ArenaSet::ReleaseEmptyArenas() noexcept {
     bool kept = false;
     for (Arena* arena = first_; arena != nullptr; arena = next) {
         next = arena->next;
-        if (!empty(*arena)) continue;
-        if (!kept) {
+        const bool unreleased = arena->unreleased != 0;
+        if (!empty(*arena) && !unreleased) continue;
+        if (!kept && !unreleased) {
             kept = true;
             continue;
         }
         char* const base = arena->base;
-        if (map_ != nullptr) map_->Remove(AddressOf(base), kArenaSize);
-        if (memory_.Release(base, kArenaSize, 0)) {
+        const size_t bytes = arena->reserved;
+        if (map_ != nullptr) map_->Remove(AddressOf(base), bytes);
+        if (memory_.Release(base, bytes, arena->unreleased)) {
             Unlink(arena);
         } else if (map_ != nullptr) {
-            map_->Add(memory_, AddressOf(base), kArenaSize);  // cannot fail: it was added before
+            map_->Add(memory_, AddressOf(base), bytes);  // cannot fail: it was added before
         }
     }
 }

@@ -9,7 +9,7 @@
 namespace strata::arena {
 
 struct PurgePolicy {
-    uint32_t decay_epochs = kDecayEpochs;    // epochs that a free slice keeps its pages; below 250
+    uint32_t decay_epochs = kDecayEpochs;  // epochs that a free slice keeps its pages; below 250
     size_t retained_slices = kRetainedSlices;  // free slices that keep them for good
 };
 

@@ -37,7 +37,8 @@ struct alignas(32) SliceEntry {
     std::atomic<StateByte*> states;    // of the slab's first block
     std::atomic<void*> record;         // slab::Slab* or slab::LargeRun*
     std::atomic<uint32_t> slab_base;   // low half of the address of the slab's first block
-    std::atomic<uint16_t> bin_offset;  // of the bin in a thread's cache that takes this slab's blocks
+    std::atomic<uint16_t>
+        bin_offset;  // of the bin in a thread's cache that takes this slab's blocks
     std::atomic<SliceKind> kind;
     std::atomic<uint8_t> size_class;
 };
@@ -86,7 +87,7 @@ private:
 
     SliceEntry* entries_ = nullptr;
     std::atomic<uint64_t> committed_[kMapArenas / 64] = {};  // arenas whose entries have memory
-    std::atomic<uint32_t> tags_[kMapArenas] = {};  // complemented; 0: no arena
+    std::atomic<uint32_t> tags_[kMapArenas] = {};            // complemented; 0: no arena
 };
 
 }  // namespace strata::arena

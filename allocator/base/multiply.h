@@ -33,8 +33,6 @@ STRATA_INLINE Product Multiply(uint64_t a, uint64_t b) noexcept {
 // "Faster remainder by direct computation", 2019.) Both hold while n * (c * d - 2^64) < 2^64, that
 // is for every n below 2^32 and d up to 2^32, far beyond any slab: see size_classes_test.cpp.
 // REQUIRES: divisor > 1.
-constexpr uint64_t Reciprocal(uint32_t divisor) noexcept {
-    return UINT64_MAX / divisor + 1;
-}
+constexpr uint64_t Reciprocal(uint32_t divisor) noexcept { return UINT64_MAX / divisor + 1; }
 
 }  // namespace strata

@@ -56,7 +56,8 @@ constexpr uint32_t SpacingOf(size_t index) noexcept {
     if (index < kLinearClasses) return static_cast<uint32_t>(index * kSmallStep);
     const size_t k = index - kLinearClasses;
     const size_t base = kLinearLimit << (k / kClassesPerDoubling);
-    return static_cast<uint32_t>(base + (k % kClassesPerDoubling + 1) * (base / kClassesPerDoubling));
+    return static_cast<uint32_t>(base +
+                                 (k % kClassesPerDoubling + 1) * (base / kClassesPerDoubling));
 }
 
 // The fewest slices that hold at least four blocks with at most 1/8 of the addresses lost. (Only
@@ -64,7 +65,8 @@ constexpr uint32_t SpacingOf(size_t index) noexcept {
 constexpr uint8_t SlicesOf(size_t spacing) noexcept {
     for (size_t slices = 1; slices < kMaxSlabSlices; ++slices) {
         const size_t bytes = slices * kSliceSize;
-        if (bytes / spacing >= 4 && bytes % spacing <= bytes / 8) return static_cast<uint8_t>(slices);
+        if (bytes / spacing >= 4 && bytes % spacing <= bytes / 8)
+            return static_cast<uint8_t>(slices);
     }
     return kMaxSlabSlices;
 }
@@ -81,12 +83,9 @@ constexpr std::array<ClassInfo, kSizeClasses> MakeClassTable() noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         const uint32_t spacing = SpacingOf(i);
         const uint8_t slices = SlicesOf(spacing);
-        table[i] = {Reciprocal(spacing),
-                    spacing,
-                    i == 0 ? 0 : spacing,
-                    static_cast<uint32_t>(slices * kSliceSize / spacing),
-                    MagazineMaxOf(spacing),
-                    slices};
+        table[i] = {Reciprocal(spacing),    spacing,
+                    i == 0 ? 0 : spacing,   static_cast<uint32_t>(slices * kSliceSize / spacing),
+                    MagazineMaxOf(spacing), slices};
     }
     return table;
 }

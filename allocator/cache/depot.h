@@ -35,9 +35,7 @@ public:
         return true;
     }
 
-    bool HasRoom(SizeClass size_class) const noexcept {
-        return magazines_ < LimitOf(size_class);
-    }
+    bool HasRoom(SizeClass size_class) const noexcept { return magazines_ < LimitOf(size_class); }
 
     uint32_t magazines() const noexcept { return magazines_; }
 

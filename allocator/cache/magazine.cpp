@@ -5,8 +5,7 @@
 namespace strata::cache {
 
 Magazine* CreateMagazine(uint32_t capacity) noexcept {
-    auto* magazine =
-        static_cast<Magazine*>(arena::g_metadata.Allocate(MagazineBytes(capacity)));
+    auto* magazine = static_cast<Magazine*>(arena::g_metadata.Allocate(MagazineBytes(capacity)));
     if (magazine == nullptr) return nullptr;
     magazine->next = nullptr;
     magazine->capacity = capacity;

@@ -17,7 +17,7 @@ namespace strata::cache {
 using slab::FreeBlock;
 
 struct Magazine {
-    Magazine* next;       // in a depot
+    Magazine* next;  // in a depot
     uint32_t capacity;
     uint32_t count;       // only while in a depot; a bin keeps pointers instead
     FreeBlock blocks[1];  // `capacity` of them

@@ -17,14 +17,12 @@ void* FailWithNoMemory() noexcept {
 }
 
 // Makes `block` a live block of `bytes`, zeroed when asked for and not known to be zero.
-void* Finish(const slab::FreeBlock& block, SizeClass size_class, size_t bytes,
-             bool zero) noexcept {
+void* Finish(const slab::FreeBlock& block, SizeClass size_class, size_t bytes, bool zero) noexcept {
     const uint32_t usable = InfoOf(size_class).usable;
     if (zero && LoadState(block.state) != static_cast<uint8_t>(State::kFreeZero)) {
         std::memset(block.block, 0, bytes);
     }
-    StoreLive(block.state, At<char>(block.block, usable),
-              static_cast<uint32_t>(usable - bytes));
+    StoreLive(block.state, At<char>(block.block, usable), static_cast<uint32_t>(usable - bytes));
     return block.block;
 }
 

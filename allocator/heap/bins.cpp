@@ -117,8 +117,7 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     uint32_t taken = 0;
     {
         const PartGuard guard(heap, size_class);
-        taken = state.slabs.Take(heap.RequestFor(size_class), magazine->blocks,
-                                 magazine->capacity);
+        taken = state.slabs.Take(heap.RequestFor(size_class), magazine->blocks, magazine->capacity);
     }
     bin.SetAlloc(magazine, taken);
     return taken != 0;

@@ -11,9 +11,12 @@ using Message = TextBuffer<256>;
 
 const char* Verb(Operation operation) noexcept {
     switch (operation) {
-        case Operation::kFree: return "free";
-        case Operation::kResize: return "realloc";
-        case Operation::kSize: return "size query";
+        case Operation::kFree:
+            return "free";
+        case Operation::kResize:
+            return "realloc";
+        case Operation::kSize:
+            return "size query";
     }
     return "use";
 }
@@ -108,7 +111,9 @@ void FatalInvalidHeap(const void* handle) noexcept {
 void FatalOutOfMemory(size_t bytes) noexcept {
     Message message;
     Begin(message);
-    message.Put("out of memory: ").PutDecimal(bytes).Put(" bytes requested with exceptions enabled");
+    message.Put("out of memory: ")
+        .PutDecimal(bytes)
+        .Put(" bytes requested with exceptions enabled");
     Die(message);
 }
 

@@ -2,7 +2,7 @@
 // kernel when somebody holds on to it. Not recursive. Never allocates; usable under the loader lock.
 //
 // At process exit the system ends all other threads wherever they stand, some of them holding locks.
-// A lock that then cannot be had is taken by force instead of waited for (see WaitForLock).
+// A lock that then cannot be had is taken by force instead of waited for (see WaitOnWord).
 //
 // Ranks, outermost first: heap (class locks by index, then runs), registry, run cache, metadata, arenas.
 // A thread takes locks in this order only.

@@ -20,8 +20,7 @@ void* Memory::Reserve(const ReserveRequest& request) noexcept {
 bool Memory::Commit(void* address, size_t bytes, size_t fresh_bytes) noexcept {
     Count(commit_calls_);
     if (!calls_->commit(address, bytes)) return false;
-    const size_t now =
-        committed_.fetch_add(fresh_bytes, std::memory_order_relaxed) + fresh_bytes;
+    const size_t now = committed_.fetch_add(fresh_bytes, std::memory_order_relaxed) + fresh_bytes;
     size_t peak = peak_committed_.load(std::memory_order_relaxed);
     while (now > peak &&
            !peak_committed_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
@@ -48,8 +47,8 @@ MemoryCounters Memory::Counters() const noexcept {
     const auto load = [](const std::atomic<size_t>& counter) {
         return counter.load(std::memory_order_relaxed);
     };
-    return {load(reserved_),      load(committed_),    load(peak_committed_), load(reserve_calls_),
-            load(commit_calls_),  load(decommit_calls_), load(release_calls_)};
+    return {load(reserved_),     load(committed_),      load(peak_committed_), load(reserve_calls_),
+            load(commit_calls_), load(decommit_calls_), load(release_calls_)};
 }
 
 }  // namespace strata::os

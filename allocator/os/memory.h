@@ -20,17 +20,17 @@ enum class Access : uint8_t { kNone, kRead, kReadWrite };
 inline constexpr uint32_t kAnyNode = UINT32_MAX;
 
 struct ReserveRequest {
-    void* address = nullptr;     // exactly there or not at all; nullptr: anywhere
-    size_t bytes = 0;            // a multiple of kSliceSize
-    size_t alignment = 0;        // a power of two >= kSliceSize, or 0
-    uint32_t node = kAnyNode;    // preferred NUMA node
+    void* address = nullptr;   // exactly there or not at all; nullptr: anywhere
+    size_t bytes = 0;          // a multiple of kSliceSize
+    size_t alignment = 0;      // a power of two >= kSliceSize, or 0
+    uint32_t node = kAnyNode;  // preferred NUMA node
 };
 
 // What a platform provides; SystemMemory below is checked against it where it is defined.
 template <typename T>
 concept VirtualMemory = requires(const ReserveRequest& request, void* p, size_t n, Access access) {
-    { T::Reserve(request) } noexcept -> std::same_as<void*>;      // nullptr on failure
-    { T::Commit(p, n) } noexcept -> std::same_as<bool>;           // page multiples, in one reservation
+    { T::Reserve(request) } noexcept -> std::same_as<void*>;  // nullptr on failure
+    { T::Commit(p, n) } noexcept -> std::same_as<bool>;       // page multiples, in one reservation
     { T::Decommit(p, n) } noexcept -> std::same_as<bool>;
     { T::Release(p, n) } noexcept -> std::same_as<bool>;          // what Reserve gave, whole
     { T::Protect(p, n, access) } noexcept -> std::same_as<bool>;  // committed pages

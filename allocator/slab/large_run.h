@@ -23,13 +23,13 @@ namespace strata::slab {
 enum class RunState : uint8_t { kLive, kCached };
 
 struct LargeRun {
-    LargeRun* next;      // list of the owning heap, or of the cache
+    LargeRun* next;  // list of the owning heap, or of the cache
     LargeRun* previous;
     void* heap;
     char* base;
-    size_t slices;       // of the reservation when direct
-    size_t committed;    // bytes from base on
-    size_t touched;      // bytes from base on that may hold data; above, committed memory is zero
+    size_t slices;     // of the reservation when direct
+    size_t committed;  // bytes from base on
+    size_t touched;    // bytes from base on that may hold data; above, committed memory is zero
     std::atomic<size_t> requested;
     uint64_t freed_epoch;
     std::atomic<RunState> state;

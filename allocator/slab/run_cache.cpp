@@ -55,7 +55,8 @@ LargeRun* RunCache::TakeExpired(uint64_t now, bool everything) noexcept {
     const os::LockGuard guard(lock_);
     if (count_ == 0) return nullptr;
     LargeRun* oldest = runs_[0];
-    const bool due = now / kEpochMilliseconds - oldest->freed_epoch >= arena::g_purge_policy.decay_epochs;
+    const bool due =
+        now / kEpochMilliseconds - oldest->freed_epoch >= arena::g_purge_policy.decay_epochs;
     if (!everything && !due) return nullptr;
     Remove(0);
     return oldest;

@@ -27,17 +27,17 @@ struct FreeBlock {
 struct Slab {
     Slab* next;
     Slab* previous;
-    void* heap;          // the owner, as the heap layer knows it
+    void* heap;  // the owner, as the heap layer knows it
     char* base;
-    StateByte* states;   // one per block, and a last one that is never live
-    uint32_t blocks;     // what the slab can hold
-    uint32_t limit;      // blocks whose pages are committed
-    uint32_t free;       // ones in the bitmap
-    uint32_t first_word; // no one in the bitmap words before this
+    StateByte* states;    // one per block, and a last one that is never live
+    uint32_t blocks;      // what the slab can hold
+    uint32_t limit;       // blocks whose pages are committed
+    uint32_t free;        // ones in the bitmap
+    uint32_t first_word;  // no one in the bitmap words before this
     SizeClass size_class;
     uint8_t slices;
-    bool in_partial;     // which list of its SlabSet
-    uint64_t bits[1];    // blocks / 64, rounded up
+    bool in_partial;   // which list of its SlabSet
+    uint64_t bits[1];  // blocks / 64, rounded up
 
     bool IsFull() const noexcept { return free == 0 && limit == blocks; }
     bool IsEmpty() const noexcept { return free == limit; }

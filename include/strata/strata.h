@@ -55,8 +55,7 @@ STRATA_API void strata_free_sized(void* block, size_t size) STRATA_NOEXCEPT;
 STRATA_API void* strata_aligned_alloc(size_t alignment, size_t size) STRATA_NOEXCEPT;
 
 /* strata_realloc that keeps `alignment`. */
-STRATA_API void* strata_aligned_realloc(void* block, size_t alignment,
-                                        size_t size) STRATA_NOEXCEPT;
+STRATA_API void* strata_aligned_realloc(void* block, size_t alignment, size_t size) STRATA_NOEXCEPT;
 
 /* The bytes of `block` that the caller may write: at least the requested size, fixed while the
    block is neither resized nor freed. NULL: 0. */
@@ -114,16 +113,16 @@ STRATA_API void strata_purge(void) STRATA_NOEXCEPT;
 
 /* What the whole process uses now. Sizes in bytes. */
 typedef struct strata_statistics {
-    size_t struct_size;      /* set it to sizeof(strata_statistics) before the call */
-    size_t reserved;         /* address space reserved, metadata included */
-    size_t committed;        /* commit charge, metadata included */
-    size_t peak_committed;   /* the highest value of `committed` so far */
-    size_t metadata;         /* the part of `committed` that is metadata */
-    size_t live_blocks;      /* blocks allocated and not freed, in all heaps */
-    size_t live_bytes;       /* their requested sizes */
-    size_t heaps;            /* heaps alive, the process heap included */
-    size_t arenas;           /* arenas reserved */
-    size_t commit_calls;     /* calls to the system so far, failed ones included */
+    size_t struct_size;    /* set it to sizeof(strata_statistics) before the call */
+    size_t reserved;       /* address space reserved, metadata included */
+    size_t committed;      /* commit charge, metadata included */
+    size_t peak_committed; /* the highest value of `committed` so far */
+    size_t metadata;       /* the part of `committed` that is metadata */
+    size_t live_blocks;    /* blocks allocated and not freed, in all heaps */
+    size_t live_bytes;     /* their requested sizes */
+    size_t heaps;          /* heaps alive, the process heap included */
+    size_t arenas;         /* arenas reserved */
+    size_t commit_calls;   /* calls to the system so far, failed ones included */
     size_t decommit_calls;
     size_t reserve_calls;
     size_t release_calls;

@@ -24,16 +24,19 @@ private:
 
 int ProtectionOf(Access access) noexcept {
     switch (access) {
-        case Access::kNone: return PROT_NONE;
-        case Access::kRead: return PROT_READ;
-        case Access::kReadWrite: return PROT_READ | PROT_WRITE;
+        case Access::kNone:
+            return PROT_NONE;
+        case Access::kRead:
+            return PROT_READ;
+        case Access::kReadWrite:
+            return PROT_READ | PROT_WRITE;
     }
     return PROT_NONE;
 }
 
 void* Map(void* address, size_t bytes, int flags) noexcept {
-    void* result = mmap(address, bytes, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    void* result =
+        mmap(address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
     return result == MAP_FAILED ? nullptr : result;
 }
 
@@ -64,8 +67,8 @@ bool SystemMemory::Commit(void* address, size_t bytes) noexcept {
 
 bool SystemMemory::Decommit(void* address, size_t bytes) noexcept {
     const ErrnoKeeper keeper;
-    return mmap(address, bytes, PROT_NONE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == address;
+    return mmap(address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                -1, 0) == address;
 }
 
 bool SystemMemory::Release(void* address, size_t bytes) noexcept {

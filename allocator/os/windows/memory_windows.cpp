@@ -38,7 +38,8 @@ struct alignas(8) ExtendedParameter {
 };
 constexpr DWORD64 kParameterAddressRequirements = 1;
 constexpr DWORD64 kParameterNumaNode = 2;
-using VirtualAlloc2Fn = PVOID(WINAPI*)(HANDLE, PVOID, SIZE_T, ULONG, ULONG, ExtendedParameter*, ULONG);
+using VirtualAlloc2Fn = PVOID(WINAPI*)(HANDLE, PVOID, SIZE_T, ULONG, ULONG, ExtendedParameter*,
+                                       ULONG);
 
 constexpr LONG kUnknown = 0;
 constexpr LONG kAbsent = 1;
@@ -49,8 +50,7 @@ VirtualAlloc2Fn g_virtual_alloc2 = nullptr;
 VirtualAlloc2Fn FindVirtualAlloc2() noexcept {
     if (g_virtual_alloc2_state == kUnknown) {
         const HMODULE module = GetModuleHandleW(L"kernelbase.dll");
-        const FARPROC found =
-            module != nullptr ? GetProcAddress(module, "VirtualAlloc2") : nullptr;
+        const FARPROC found = module != nullptr ? GetProcAddress(module, "VirtualAlloc2") : nullptr;
         g_virtual_alloc2 = reinterpret_cast<VirtualAlloc2Fn>(reinterpret_cast<void*>(found));
         // Several threads may get here; all store the same.
         InterlockedExchange(&g_virtual_alloc2_state, found != nullptr ? kPresent : kAbsent);
@@ -92,9 +92,12 @@ void* ReserveAligned(size_t bytes, size_t alignment) noexcept {
 
 DWORD ProtectionOf(Access access) noexcept {
     switch (access) {
-        case Access::kNone: return PAGE_NOACCESS;
-        case Access::kRead: return PAGE_READONLY;
-        case Access::kReadWrite: return PAGE_READWRITE;
+        case Access::kNone:
+            return PAGE_NOACCESS;
+        case Access::kRead:
+            return PAGE_READONLY;
+        case Access::kReadWrite:
+            return PAGE_READWRITE;
     }
     return PAGE_NOACCESS;
 }

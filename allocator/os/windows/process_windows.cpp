@@ -72,14 +72,17 @@ void SpinPause() noexcept { YieldProcessor(); }
 uint64_t Milliseconds() noexcept { return GetTickCount64(); }
 
 uint64_t RandomBits() noexcept {
-    // Enough to make addresses and choices differ between runs; not for keys.
+    // Enough to make addresses and choices differ between runs and calls; not for keys. The clocks
+    // may stand still between two calls, hence the count.
+    static constinit std::atomic<uint64_t> calls{0};
     LARGE_INTEGER counter;
-    FILETIME os_time;
+    FILETIME time;
     QueryPerformanceCounter(&counter);
-    GetSystemTimeAsFileTime(&os_time);
+    GetSystemTimeAsFileTime(&time);
     uint64_t bits = static_cast<uint64_t>(counter.QuadPart) ^
                     (static_cast<uint64_t>(GetCurrentProcessId()) << 32) ^
-                    reinterpret_cast<uintptr_t>(&counter) ^ os_time.dwLowDateTime;
+                    reinterpret_cast<uintptr_t>(&counter) ^ time.dwLowDateTime;
+    bits += calls.fetch_add(0x9E3779B97F4A7C15u, std::memory_order_relaxed);
     bits ^= bits >> 30;
     bits *= 0xBF58476D1CE4E5B9u;
     bits ^= bits >> 27;

@@ -18,8 +18,8 @@ void NTAPI OnTlsCallback(PVOID, DWORD reason, PVOID) {
 
 // The linker sorts these sections between the start and the end of the image's array of callbacks.
 #if defined(__GNUC__) || defined(__clang__)
-extern "C" __attribute__((section(".CRT$XLC"), used)) const PIMAGE_TLS_CALLBACK
-    strata_tls_callback = OnTlsCallback;
+extern "C" __attribute__((section(".CRT$XLC"), used))
+const PIMAGE_TLS_CALLBACK strata_tls_callback = OnTlsCallback;
 #else
 #pragma comment(linker, "/INCLUDE:_tls_used")
 #pragma comment(linker, "/INCLUDE:strata_tls_callback")
