@@ -57,7 +57,7 @@ fi
 if [ "$build" -eq 1 ]; then
   strata_step "windows: configure" cmake --preset windows || incomplete "no demo without a build"
   strata_step "windows: build" cmake --build --preset windows -j "${STRATA_JOBS:-$(nproc)}" \
-    --target strata-run strata-override || incomplete "no demo without a build"
+    --target strata_run strata_override || incomplete "no demo without a build"
 fi
 strata_say "Wine's prefix ..."
 tools/wine.sh --prepare || incomplete "no demo without Wine"

@@ -127,7 +127,7 @@ size_t strata_good_size(size_t size) noexcept {
 }
 
 int strata_owns(const void* pointer) noexcept {
-    return heap::Describe(pointer).status == heap::BlockStatus::kLive ? 1 : 0;
+    return heap::HeapOfLiveBlock(pointer) != nullptr ? 1 : 0;
 }
 
 char* strata_strdup(const char* text) noexcept {
@@ -179,8 +179,7 @@ void strata_heap_free(strata_heap* handle, void* block) noexcept {
 }
 
 strata_heap* strata_heap_of(const void* block) noexcept {
-    const heap::BlockInfo info = heap::Describe(block);
-    return info.status == heap::BlockStatus::kLive ? ToPublic(info.heap) : nullptr;
+    return ToPublic(heap::HeapOfLiveBlock(block));
 }
 
 int strata_heap_validate(strata_heap* handle) noexcept {

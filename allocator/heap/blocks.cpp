@@ -4,6 +4,7 @@
 #include "heap/bins.h"
 #include "heap/fast_path.h"
 #include "heap/heap.h"
+#include "heap/registry.h"
 #include "heap/runs.h"
 #include "os/process.h"
 
@@ -201,6 +202,9 @@ bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept {
         kind == SliceKind::kSlab ? heap.classes[Index(size_class)].depot.lock : heap.runs_lock;
     const PartGuard guard(heap, lock);
     if (entry->kind.load(kRelaxed) != kind) return false;
+    if (kind == SliceKind::kSlab && entry->size_class.load(kRelaxed) != Index(size_class)) {
+        return false;  // another slab by now, under another lock
+    }
     if (arena::g_arenas.OwnerOf(address) != heap.serial.load(kRelaxed)) return false;
     Block block;
     if (!FindBlock(pointer, block) || block.heap != &heap || block.requested > block.usable) {
@@ -208,6 +212,15 @@ bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept {
     }
     if (requested != nullptr) *requested = block.requested;
     return true;
+}
+
+Heap* HeapOfLiveBlock(const void* pointer) noexcept {
+    if (!Owns(pointer)) return nullptr;
+    Heap* const heap = PinOwner(arena::g_arenas.OwnerOf(AddressOf(pointer)));
+    if (heap == nullptr) return nullptr;
+    const bool live = IsLiveBlock(*heap, pointer, nullptr);
+    Unpin(*heap);
+    return live ? heap : nullptr;
 }
 
 void ReportBadPointer(os::Operation operation, const void* pointer, const BlockInfo& info,

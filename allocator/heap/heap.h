@@ -78,6 +78,8 @@ BlockInfo Describe(const void* pointer) noexcept;
 // The same for a pointer about which nothing is known, also against other threads' frees, but only
 // true answers for blocks of `heap`: true when it is a live block of it.
 bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept;
+// The heap in which a live block starts at `pointer`, of which nothing is known either; or nullptr.
+Heap* HeapOfLiveBlock(const void* pointer) noexcept;
 
 // Ends the process with the message for what `info` says of `pointer`.
 [[noreturn]] void ReportBadPointer(os::Operation operation, const void* pointer,

@@ -137,6 +137,17 @@ bool Pin(Heap& heap, uint32_t serial) noexcept {
     return true;
 }
 
+Heap* PinOwner(uint32_t serial) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    Heap* heap = g_first_heap;
+    while (heap != nullptr && heap->serial.load(std::memory_order_relaxed) != serial) {
+        heap = heap->next;
+    }
+    if (heap != nullptr && !IsAlive(*heap)) heap = nullptr;
+    if (heap != nullptr) PinLocked(*heap);
+    return heap;
+}
+
 void Unpin(Heap& heap) noexcept {
     const os::LockGuard guard(g_registry_lock);
     UnpinLocked(heap);

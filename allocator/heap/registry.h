@@ -18,6 +18,8 @@ extern constinit Heap* g_first_heap;  // by creation; guarded by g_registry_lock
 Heap* PinNext(Heap* previous) noexcept;
 // Pins the record's heap if it is alive and has this serial; false otherwise.
 bool Pin(Heap& heap, uint32_t serial) noexcept;
+// Pins the living heap with this serial; nullptr when there is none.
+Heap* PinOwner(uint32_t serial) noexcept;
 void Unpin(Heap& heap) noexcept;
 
 // The process heap once it exists, for the fast paths.

@@ -78,6 +78,29 @@ TEST_F(ArenaSetFailureTest, DedicatedSurvivesEveryFailure) {
     EXPECT_EQ(arenas_->arenas(), 0u);
 }
 
+// Neither the release nor the decommit: the block is on the books until a purge gets rid of it.
+TEST_F(ArenaSetFailureTest, WhatCannotBeGivenBackIsTriedAgainByThePurge) {
+    char* const base = arenas_->AllocateDedicated(2 * kArenaSize, kSliceSize, kMe);
+    ASSERT_NE(base, nullptr);
+    const size_t reserved = memory_.Counters().reserved;
+    ASSERT_TRUE(memory_.Commit(base, kSliceSize, kSliceSize));
+    const size_t committed = Committed();
+    faults_.FailFrom(test::kGivingBack, 1);
+    arenas_->FreeDedicated(base, kSliceSize);
+    EXPECT_EQ(Committed(), committed);
+    PurgeAll();
+    EXPECT_EQ(Committed(), committed);
+    EXPECT_EQ(arenas_->NextOwned(0, kMe), nullptr) << "it is nobody's";
+    EXPECT_FALSE(map_->HasRoomFor(AddressOf(base), kArenaSize)) << "the addresses are not free";
+    faults_.StopFailing();
+    PurgeAll();
+    EXPECT_EQ(Committed(), committed - kSliceSize);
+    EXPECT_EQ(memory_.Counters().reserved, reserved - 2 * kArenaSize);
+    EXPECT_FALSE(map_->Knows(AddressOf(base)));
+    EXPECT_FALSE(map_->Knows(AddressOf(base) + kArenaSize));
+    EXPECT_EQ(arenas_->arenas(), 0u);
+}
+
 TEST_F(ArenaSetFailureTest, InitializeMayBeTriedAgain) {
     ArenaSet set(memory_, map_.get());
     faults_.FailNth(test::kReserve, 1);

@@ -32,12 +32,28 @@ TEST(Depot, RefusesMoreThanItsLimit) {
         for (uint32_t i = 0; i < limit; ++i) ASSERT_TRUE(depot.Put(&magazines[i], 1, size_class));
         Magazine& refused = magazines[limit];
         refused.count = 77;
+        EXPECT_FALSE(depot.HasRoom(size_class));
         EXPECT_FALSE(depot.Put(&refused, 1, size_class));
         EXPECT_EQ(refused.count, 77u) << "the caller keeps it as it was";
         EXPECT_EQ(depot.magazines(), limit);
         EXPECT_EQ(depot.Take(), &magazines[limit - 1]);
+        EXPECT_TRUE(depot.HasRoom(size_class));
         EXPECT_TRUE(depot.Put(&refused, 1, size_class));
     }
+}
+
+TEST(Depot, SurplusIsWhatNobodyNeeded) {
+    const SizeClass size_class = ClassOf(64);
+    Depot depot;
+    Magazine magazines[6] = {};
+    for (Magazine& magazine : magazines) ASSERT_TRUE(depot.Put(&magazine, 1, size_class));
+    EXPECT_EQ(depot.TakeSurplus(), 0u) << "it was empty a moment ago";
+    EXPECT_EQ(depot.TakeSurplus(), 6u);
+    for (int i = 0; i < 4; ++i) depot.Take();
+    ASSERT_TRUE(depot.Put(&magazines[0], 1, size_class));
+    EXPECT_EQ(depot.TakeSurplus(), 2u) << "the fewest since the last call";
+    EXPECT_EQ(depot.TakeSurplus(), 3u);
+    EXPECT_EQ(depot.magazines(), 3u) << "to ask takes nothing";
 }
 
 TEST(Depot, LimitsAreInMagazinesAndInBytes) {

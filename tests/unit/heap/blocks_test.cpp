@@ -1,11 +1,14 @@
 // What stands at a pointer: Describe, IsLiveBlock, Owns, sizes.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
+#include "heap/fast_path.h"
 #include "heap/heap.h"
 #include "heap_fixture.h"
+#include "support/model.h"
 
 namespace strata::heap {
 namespace {
@@ -154,6 +157,54 @@ TEST(Blocks, LiveBlockOfAnotherHeap) {
         EXPECT_FALSE(IsLiveBlock(*two, block, nullptr)) << bytes;
         EXPECT_FALSE(IsLiveBlock(*ProcessHeap(), block, nullptr)) << bytes;
     }
+}
+
+TEST(Blocks, HeapOfALiveBlock) {
+    TestHeap one;
+    const TestHeap two;
+    void* const direct = one.Allocate(40 << 20);
+    char* const slab_block = static_cast<char*>(one.Allocate(300));
+    for (const size_t bytes : kSizes) {
+        void* const block = one.Allocate(bytes);
+        EXPECT_EQ(HeapOfLiveBlock(block), one.get()) << bytes;
+        EXPECT_EQ(HeapOfLiveBlock(static_cast<char*>(block) + 1), nullptr);
+        one.Free(block);
+        EXPECT_EQ(HeapOfLiveBlock(block), nullptr);
+    }
+    EXPECT_EQ(HeapOfLiveBlock(two.Allocate(10)), two.get());
+    EXPECT_EQ(HeapOfLiveBlock(AllocateSlow(10, false)), ProcessHeap());
+    for (const void* pointer :
+         {static_cast<const void*>(nullptr), reinterpret_cast<const void*>(-1),
+          static_cast<const void*>(&one)}) {
+        EXPECT_EQ(HeapOfLiveBlock(pointer), nullptr);
+    }
+    one.Destroy();
+    EXPECT_EQ(HeapOfLiveBlock(direct), nullptr);
+    EXPECT_EQ(HeapOfLiveBlock(slab_block), nullptr);
+}
+
+TEST(Blocks, AnyAddressMayBeProbedWhileOthersFree) {
+    const TestHeap heap;
+    std::atomic<bool> stop{false};
+    std::thread other([&] {
+        for (size_t i = 0; !stop; ++i) {
+            void* blocks[64];
+            for (void*& block : blocks) block = heap.Allocate((i % 40 + 1) * 1000);
+            for (void* block : blocks) heap.Free(block);
+            if (i % 64 == 0) PurgeAll();
+        }
+    });
+    char* const block = static_cast<char*>(heap.Allocate(500));
+    test::Random random(1);
+    for (int i = 0; i < 20000; ++i) {
+        char* const address = block + random.Below(4 << 20);
+        EXPECT_EQ(HeapOfLiveBlock(block), heap.get());
+        static_cast<void>(HeapOfLiveBlock(address));
+        static_cast<void>(IsLiveBlock(*heap, address, nullptr));
+        static_cast<void>(IsLiveBlock(*ProcessHeap(), address, nullptr));
+    }
+    stop = true;
+    other.join();
 }
 
 TEST(Blocks, LiveInAnyThread) {
