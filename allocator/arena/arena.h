@@ -14,13 +14,14 @@ namespace strata::arena {
 // Fields without a note are guarded by the set's lock. `pages` and `owner` of a slice in use belong
 // to its user.
 struct Arena {
-    char* base;         // nullptr: the record is unused
-    Arena* next;        // by address
-    size_t reserved;    // bytes; more than kArenaSize only when dedicated
-    uint32_t free;      // slices
-    uint32_t warm;      // free slices that have pages
-    bool dedicated;     // one direct block; none of the slice books below are used
-    size_t unreleased;  // dedicated and freed, but the system took nothing back: its commit charge
+    char* base;              // nullptr: the record is unused
+    Arena* next;             // by address
+    size_t reserved;         // bytes; more than kArenaSize only when dedicated
+    uint32_t free;           // slices
+    uint32_t warm;           // free slices that have pages
+    bool dedicated;          // one direct block; none of the slice books below are used
+    bool unreleased;         // dedicated and freed, but the system took nothing back
+    size_t still_committed;  // then: its commit charge
     Bitmap<kSlicesPerArena> used;
     Bitmap<kSlicesPerArena> warm_slices;
     std::atomic<uint8_t> pages[kSlicesPerArena];  // committed prefix of each slice

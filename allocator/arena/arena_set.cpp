@@ -99,7 +99,8 @@ Arena* ArenaSet::AddArena() noexcept {
     arena->free = kSlicesPerArena;
     arena->warm = 0;
     arena->dedicated = false;
-    arena->unreleased = 0;
+    arena->unreleased = false;
+    arena->still_committed = 0;
     Insert(arena);
     return arena;
 }
@@ -236,7 +237,8 @@ char* ArenaSet::AllocateDedicated(size_t bytes, size_t alignment, Owner owner) n
     arena->free = 0;
     arena->warm = 0;
     arena->dedicated = true;
-    arena->unreleased = 0;
+    arena->unreleased = false;
+    arena->still_committed = 0;
     arena->owner[0].store(owner, kRelaxed);
     Insert(arena);
     return base;
@@ -255,7 +257,8 @@ void ArenaSet::FreeDedicated(char* base, size_t committed) noexcept {
         return;
     }
     map_->Add(memory_, AddressOf(base), reserved);  // cannot fail: it was added before
-    arena->unreleased = committed;
+    arena->unreleased = true;
+    arena->still_committed = committed;
 }
 
 size_t ArenaSet::DedicatedBytes(const char* base) const noexcept {

@@ -27,12 +27,6 @@ inline constexpr Owner kNobody = 0;
 
 struct Arena;
 
-// Where a dedicated reservation keeps its books (see AllocateDedicated).
-struct Dedicated {
-    char* base = nullptr;
-    size_t reserved = 0;
-};
-
 class ArenaSet {
 public:
     // `map` is nullptr for arenas whose addresses the slice map need not know (metadata).
@@ -84,11 +78,12 @@ public:
                warm_slices_.load(std::memory_order_relaxed) > g_purge_policy.retained_slices;
     }
 
-    // The first slice in use by `owner` at or above `address`, with `start` false for slices that
-    // continue what began before; nullptr when there is none. Serves heap walks: the caller keeps the
-    // owner's slices from changing.
+    // The first slice in use by `owner` at or above `address`, be it the start of something or the
+    // middle; nullptr when there is none. A dedicated reservation counts as one slice, at its start.
+    // Serves heap walks: the caller keeps the owner's slices from changing.
     char* NextOwned(uintptr_t address, Owner owner) noexcept;
-    // The owner of the slice at `address`. REQUIRES: in an arena of this set.
+    // The owner of the slice at `address`. REQUIRES: in an arena of this set; of a dedicated
+    // reservation, in its first slice.
     Owner OwnerOf(uintptr_t address) const noexcept;
 
     size_t arenas() const noexcept { return arena_count_.load(std::memory_order_relaxed); }

@@ -88,7 +88,7 @@ void ArenaSet::ReleaseEmptyArenas() noexcept {
     bool kept = false;
     for (Arena* arena = first_; arena != nullptr; arena = next) {
         next = arena->next;
-        const bool unreleased = arena->unreleased != 0;
+        const bool unreleased = arena->unreleased;
         if (!empty(*arena) && !unreleased) continue;
         if (!kept && !unreleased) {
             kept = true;
@@ -97,7 +97,7 @@ void ArenaSet::ReleaseEmptyArenas() noexcept {
         char* const base = arena->base;
         const size_t bytes = arena->reserved;
         if (map_ != nullptr) map_->Remove(AddressOf(base), bytes);
-        if (memory_.Release(base, bytes, arena->unreleased)) {
+        if (memory_.Release(base, bytes, arena->still_committed)) {
             Unlink(arena);
         } else if (map_ != nullptr) {
             map_->Add(memory_, AddressOf(base), bytes);  // cannot fail: it was added before

@@ -74,8 +74,9 @@ bool Step(Heap& heap, WalkEntry& entry) noexcept {
     const uintptr_t next_slice = RoundDown(address, kSliceSize) + kSliceSize;
     if (slice == nullptr) return NextRegion(heap, entry, next_slice);
     const SliceKind kind = slice->kind.load(kRelaxed);
-    const bool ours = arena::g_arenas.OwnerOf(address) == heap.serial.load(kRelaxed);
-    if (!ours || kind == SliceKind::kNone || kind == SliceKind::kRunInterior) {
+    // In this order: behind the first slice of a direct block there is no owner to ask for.
+    if (kind == SliceKind::kNone || kind == SliceKind::kRunInterior ||
+        arena::g_arenas.OwnerOf(address) != heap.serial.load(kRelaxed)) {
         return NextRegion(heap, entry, next_slice);  // it went away since the last step
     }
     if (kind == SliceKind::kSlab) {

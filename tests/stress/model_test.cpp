@@ -32,7 +32,10 @@ public:
         for (int i = 0; i < 3; ++i) heaps_.push_back(strata_heap_create());
     }
     ~Model() {
-        for (const ModelBlock& block : blocks_.blocks()) strata_free(block.address);
+        // After a failure the model is not to be trusted.
+        if (!testing::Test::HasFailure()) {
+            for (const ModelBlock& block : blocks_.blocks()) strata_free(block.address);
+        }
         for (size_t i = 1; i < heaps_.size(); ++i) strata_heap_destroy(heaps_[i]);
     }
     Model(const Model&) = delete;

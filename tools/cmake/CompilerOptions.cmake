@@ -30,7 +30,8 @@ if(MSVC)
 else()
   target_compile_options(strata_common_options INTERFACE
     -Wall -Wextra -Wshadow $<$<BOOL:${STRATA_WERROR}>:-Werror>
-    $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>)
+    # GCC has sized operator delete from C++14 on; clang for MinGW has to be asked.
+    "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety;-fsized-deallocation>")
 endif()
 
 add_library(strata_core_options INTERFACE)

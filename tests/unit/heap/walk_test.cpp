@@ -136,7 +136,7 @@ TEST(Walk, WhileOthersWork) {
             heap.Free(block);
         }
     });
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < 15; ++i) {
         const std::map<void*, size_t> busy = BusyBlocks(*heap);
         for (const auto& [block, bytes] : stable) {
             const auto found = busy.find(block);
