@@ -46,10 +46,11 @@ else()
     -Wconversion -march=x86-64 -mtune=generic
     -fno-exceptions -fasynchronous-unwind-tables -fno-stack-protector
     $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti> $<$<COMPILE_LANGUAGE:CXX>:-fno-threadsafe-statics>)
-  if(MINGW AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # The default model loads the address of every global that is not defined in the same file from a
-    # table, in case the linker finds it in another DLL; these are all in the same image.
-    target_compile_options(strata_core_options INTERFACE -mcmodel=small)
+  if(MINGW)
+    # By default both compilers load the address of every global that is not defined in the same file
+    # from a table, in case the linker finds it in another DLL; these are all in the same image.
+    target_compile_options(strata_core_options INTERFACE
+      $<IF:$<CXX_COMPILER_ID:GNU>,-mcmodel=small,-fno-auto-import>)
   endif()
   if(NOT WIN32)
     # The preload library is in the program from the start, so its TLS can be, too: initial-exec is
