@@ -18,13 +18,13 @@ namespace strata::heap {
 STRATA_COLD void* AllocateSlow(size_t bytes, bool zero) noexcept;
 STRATA_COLD void FreeSlow(void* block) noexcept;
 
-// A block of `bytes` from the bin of its class; nullptr when that is empty.
+// A block of `bytes` from the bin of its class; false when that is empty.
 // REQUIRES: bytes <= kLinearLimit; `bins` are those of all classes.
 template <bool kZero>
-STRATA_INLINE void* PopSmall(cache::Bin* bins, size_t bytes) noexcept {
+STRATA_INLINE bool PopSmall(cache::Bin* bins, size_t bytes, void*& result) noexcept {
     const size_t rounded = bytes + (kSmallStep - 1);
     cache::FreeBlock block;
-    if (STRATA_UNLIKELY(!bins[rounded / kSmallStep].Pop(block))) return nullptr;
+    if (STRATA_UNLIKELY(!bins[rounded / kSmallStep].Pop(block))) return false;
     if constexpr (kZero) {
         const bool dirty = LoadState(block.state) != static_cast<uint8_t>(State::kFreeZero);
         if (dirty) std::memset(block.block, 0, bytes);
@@ -32,7 +32,8 @@ STRATA_INLINE void* PopSmall(cache::Bin* bins, size_t bytes) noexcept {
     // slack = 16 * class - bytes = 15 - (bytes + 15) % 16, for 0 bytes too (class 0).
     const size_t slack = (kSmallStep - 1) - rounded % kSmallStep;
     StoreState(block.state, static_cast<uint8_t>(slack + static_cast<uint8_t>(State::kLive)));
-    return block.block;
+    result = block.block;
+    return true;
 }
 
 // From the process heap.
@@ -41,8 +42,11 @@ STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {
     if (STRATA_UNLIKELY(bytes > kLinearLimit)) return AllocateSlow(bytes, kZero);
     cache::ThreadCache* cache = cache::TryCurrentCache();
     if (STRATA_UNLIKELY(cache == nullptr)) return AllocateSlow(bytes, kZero);
-    void* block = PopSmall<kZero>(cache->bins, bytes);
-    return STRATA_LIKELY(block != nullptr) ? block : AllocateSlow(bytes, kZero);
+    void* block;
+    if (STRATA_UNLIKELY(!PopSmall<kZero>(cache->bins, bytes, block))) {
+        return AllocateSlow(bytes, kZero);
+    }
+    return block;
 }
 
 // The calling thread's bins for a private heap; nullptr when it has none.
@@ -59,8 +63,11 @@ STRATA_INLINE cache::Bin* PrivateBins(const Heap& heap) noexcept {
 template <bool kZero>
 STRATA_INLINE void* AllocatePrivateFast(Heap& heap, size_t bytes) noexcept {
     cache::Bin* bins = bytes <= kLinearLimit ? PrivateBins(heap) : nullptr;
-    void* block = STRATA_LIKELY(bins != nullptr) ? PopSmall<kZero>(bins, bytes) : nullptr;
-    return STRATA_LIKELY(block != nullptr) ? block : Allocate(heap, bytes, kZero);
+    void* block;
+    if (STRATA_UNLIKELY(bins == nullptr || !PopSmall<kZero>(bins, bytes, block))) {
+        return Allocate(heap, bytes, kZero);
+    }
+    return block;
 }
 
 // Finds the state byte of the slab block that starts at `block`; false when none does.
