@@ -40,7 +40,22 @@ class Result:
         self.seconds = seconds
 
 
-def run(command, environment=None, folder=None, text="", binary=False):
+# Wine's process creation fails now and then on a busy machine, before any code of the new process or of
+# Strata has run in it: strata-run then reports CreateProcessW's ERROR_INTERNAL_ERROR.
+WINE_COULD_NOT_START = "CreateProcessW failed: Internal error. (error 1359)"
+
+
+def run(command, **more):
+    """Runs a command; repeats it, and says so, when Wine could not start its process."""
+    for attempt in range(3):
+        result = run_once(command, **more)
+        if result.code != 126 or WINE_COULD_NOT_START not in result.err:
+            break
+        print(f"Wine could not start a process (attempt {attempt + 1}): {command[-1]}", file=sys.stderr)
+    return result
+
+
+def run_once(command, environment=None, folder=None, text="", binary=False):
     env = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_") or k.startswith("STRATA_WINE")}
     env["LC_ALL"] = "C.UTF-8"
     env.update(environment or {})
