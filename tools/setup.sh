@@ -30,6 +30,7 @@ libclang-rt-19-dev                  | native-asan, native-tsan
 lld-19                              | windows-clang
 clang-format-19                     | the check of the format
 googletest                          | all tests
+valgrind                            | counting instructions (native tests)
 libzycore-dev                       | strata-override.dll
 libcli11-dev                        | strata-run.exe
 dpkg-dev                            | fetching the sources below
