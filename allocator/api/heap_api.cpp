@@ -2,7 +2,11 @@
 // in win32_heap.cpp.
 #include <strata/heap_api.h>
 
+#include "api/heap_information.h"
 #include "api/win32_heap.h"
+#include "base/bits.h"
+#include "heap/fast_path.h"
+#include "heap/heap_record.h"
 #include "heap/statistics.h"
 #include "os/process.h"
 
@@ -18,6 +22,13 @@ heap::Heap* FromHandle(HANDLE handle) noexcept {
     return result;
 }
 
+// "Improper function parameters" are an access violation where exceptions are asked for (HeapAlloc).
+void* FailHandle(HANDLE handle, DWORD flags) noexcept(false) {
+    if ((flags & HEAP_GENERATE_EXCEPTIONS) != 0) os::RaiseAccessViolation(handle);
+    os::SetLastErrorCode(ERROR_INVALID_HANDLE);
+    return nullptr;
+}
+
 BOOL Fail(DWORD error) noexcept {
     os::SetLastErrorCode(error);
     return FALSE;
@@ -27,8 +38,9 @@ DWORD Clamp(size_t bytes) noexcept {
     return bytes < UINT32_MAX ? static_cast<DWORD>(bytes) : UINT32_MAX;
 }
 
-// winnt.h has this class from the Windows 8.1 SDK on; older headers lack the name.
-constexpr int kHeapOptimizeResources = 3;
+// The settable flags by which the system marks its moveable and its shared blocks.
+constexpr uint32_t kUserFlagMoveable = 0x200;
+constexpr uint32_t kUserFlagDdeShare = 0x400;
 
 void Translate(const api::WalkEntry& from, PROCESS_HEAP_ENTRY& to) noexcept {
     using Kind = api::WalkEntry::Kind;
@@ -47,6 +59,13 @@ void Translate(const api::WalkEntry& from, PROCESS_HEAP_ENTRY& to) noexcept {
             break;
         case Kind::kBusy:
             to.wFlags = PROCESS_HEAP_ENTRY_BUSY;
+            if ((from.user_flags & kUserFlagMoveable) != 0) {
+                to.wFlags |= PROCESS_HEAP_ENTRY_MOVEABLE;
+                to.Block.hMem = from.user_value;
+            }
+            if ((from.user_flags & kUserFlagDdeShare) != 0) {
+                to.wFlags |= PROCESS_HEAP_ENTRY_DDESHARE;
+            }
             break;
         case Kind::kUncommitted:
             to.wFlags = PROCESS_HEAP_UNCOMMITTED_RANGE;
@@ -68,22 +87,72 @@ api::WalkEntry Translate(const PROCESS_HEAP_ENTRY& from) noexcept {
     return to;
 }
 
+STRATA_NOINLINE void* AllocateSlow(HANDLE handle, DWORD flags, SIZE_T bytes) noexcept(false) {
+    if ((flags & (HEAP_ZERO_MEMORY | api::kHeapUserBits)) == HEAP_ZERO_MEMORY) {
+        void* const block = heap::IsProcessHandle(handle)
+                                ? heap::AllocateFast<true>(bytes)
+                                : heap::AllocateIfPrivateFast<true>(handle, bytes);
+        if (STRATA_LIKELY(block != nullptr)) return block;
+    }
+    heap::Heap* const target = heap::FromHandle(handle);
+    if (STRATA_UNLIKELY(target == nullptr)) return FailHandle(handle, flags);
+    return api::HeapAllocate(*target, flags, bytes);
+}
+
+constexpr DWORD kErrorNotOwner = 288;
+
+BOOL Answer(api::InformationError error) noexcept {
+    switch (error) {
+        case api::InformationError::kNone:
+            return TRUE;
+        case api::InformationError::kInvalidParameter:
+            return Fail(ERROR_INVALID_PARAMETER);
+        case api::InformationError::kBufferTooSmall:
+            return Fail(ERROR_INSUFFICIENT_BUFFER);
+        case api::InformationError::kFailed:
+            return Fail(ERROR_GEN_FAILURE);
+        case api::InformationError::kNoAccess:
+            return Fail(ERROR_NOACCESS);
+    }
+    return FALSE;
+}
+
+// The heap's record: it comes first in a walk, as the heap's structures do on Windows.
+constexpr size_t kRecordCommitted = strata::kPageSize;
+constexpr size_t kRecordReserved = strata::kSliceSize;
+
+bool WalkRecord(heap::Heap& target, PROCESS_HEAP_ENTRY& entry) noexcept {
+    char* const record = reinterpret_cast<char*>(&target);
+    api::WalkEntry step;
+    if (entry.lpData == nullptr) {
+        step.kind = api::WalkEntry::Kind::kRegion;
+        step.address = record;
+        step.bytes = kRecordReserved;
+        step.committed_bytes = kRecordCommitted;
+        step.uncommitted_bytes = kRecordReserved - kRecordCommitted;
+        step.first_block = step.last_block = record + kRecordCommitted;
+    } else if (entry.lpData == record) {
+        step.kind = api::WalkEntry::Kind::kUncommitted;
+        step.address = record + kRecordCommitted;
+        step.bytes = kRecordReserved - kRecordCommitted;
+    } else {
+        if (entry.lpData == record + kRecordCommitted) entry.lpData = nullptr;
+        return false;
+    }
+    Translate(step, entry);
+    return true;
+}
+
 }  // namespace
 
 extern "C" {
 
 HANDLE STRATA_WINAPI StrataHeapCreate(DWORD options, SIZE_T initial_size, SIZE_T maximum_size) {
-    if (maximum_size != 0 && initial_size > maximum_size) {
-        Fail(ERROR_INVALID_PARAMETER);
-        return nullptr;
-    }
-    if (maximum_size != 0 || (options & HEAP_CREATE_ENABLE_EXECUTE) != 0) {
-        Fail(ERROR_NOT_SUPPORTED);
-        return nullptr;
-    }
-    heap::Heap* created = heap::CreateHeap(options);
-    if (created == nullptr) Fail(ERROR_NOT_ENOUGH_MEMORY);
-    return created;
+    return api::HeapCreate(options, initial_size, maximum_size);
+}
+
+HANDLE STRATA_WINAPI StrataHeapCreateInRegion(DWORD options, LPVOID base, SIZE_T bytes) {
+    return api::HeapCreateInRegion(options, base, bytes);
 }
 
 BOOL STRATA_WINAPI StrataHeapDestroy(HANDLE handle) {
@@ -95,18 +164,30 @@ BOOL STRATA_WINAPI StrataHeapDestroy(HANDLE handle) {
 }
 
 LPVOID STRATA_WINAPI StrataHeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes) {
-    heap::Heap* target = FromHandle(handle);
-    return target == nullptr ? nullptr : api::HeapAllocate(*target, flags, bytes);
+    constexpr DWORD kSpecial = HEAP_ZERO_MEMORY | api::kHeapUserBits;
+    if (STRATA_LIKELY((flags & kSpecial) == 0)) {
+        void* const block = heap::IsProcessHandle(handle)
+                                ? heap::AllocateFast<false>(bytes)
+                                : heap::AllocateIfPrivateFast<false>(handle, bytes);
+        if (STRATA_LIKELY(block != nullptr)) return block;
+    }
+    return AllocateSlow(handle, flags, bytes);
 }
 
 LPVOID STRATA_WINAPI StrataHeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes) {
-    heap::Heap* target = FromHandle(handle);
-    // HeapReAlloc(NULL) returns NULL and leaves the last error alone.
-    if (target == nullptr || block == nullptr) return nullptr;
+    heap::Heap* target = heap::FromHandle(handle);
+    if (STRATA_UNLIKELY(target == nullptr)) return FailHandle(handle, flags);
+    if (block == nullptr) {
+        os::SetLastErrorCode(NO_ERROR);
+        return nullptr;
+    }
     return api::HeapReallocate(*target, flags, block, bytes);
 }
 
 BOOL STRATA_WINAPI StrataHeapFree(HANDLE handle, DWORD flags, LPVOID block) {
+    const bool done = heap::IsProcessHandle(handle) ? heap::FreeIfFast(block)
+                                                    : heap::FreeIfPrivateFast(handle, block);
+    if (STRATA_LIKELY(done)) return TRUE;
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
     return api::HeapRelease(*target, flags, block) ? TRUE : FALSE;
@@ -137,13 +218,15 @@ BOOL STRATA_WINAPI StrataHeapLock(HANDLE handle) {
 
 BOOL STRATA_WINAPI StrataHeapUnlock(HANDLE handle) {
     heap::Heap* target = FromHandle(handle);
-    return target != nullptr && api::HeapUnlock(*target) ? TRUE : FALSE;
+    if (target == nullptr) return FALSE;
+    return api::HeapUnlock(*target) ? TRUE : Fail(kErrorNotOwner);
 }
 
 BOOL STRATA_WINAPI StrataHeapWalk(HANDLE handle, LPPROCESS_HEAP_ENTRY entry) {
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
     if (entry == nullptr) return Fail(ERROR_INVALID_PARAMETER);
+    if (target->region == nullptr && WalkRecord(*target, *entry)) return TRUE;
     api::WalkEntry step = Translate(*entry);
     if (!api::HeapWalkStep(*target, step)) return Fail(ERROR_NO_MORE_ITEMS);
     Translate(step, *entry);
@@ -156,53 +239,70 @@ BOOL STRATA_WINAPI StrataHeapSummary(HANDLE handle, DWORD, STRATA_HEAP_SUMMARY_T
     if (summary == nullptr || summary->cb != sizeof *summary) {
         return Fail(ERROR_INVALID_PARAMETER);
     }
-    summary->cbAllocated = summary->cbCommitted = summary->cbReserved = 0;
-    summary->cbMaxReserve = 0;
+    summary->cbAllocated = 0;
+    summary->cbCommitted = kRecordCommitted;
+    summary->cbReserved = kRecordReserved;
     api::WalkEntry step;
     while (api::HeapWalkStep(*target, step)) {
-        if (step.kind == api::WalkEntry::Kind::kBusy) summary->cbAllocated += step.bytes;
-        if (step.kind != api::WalkEntry::Kind::kRegion) continue;
-        summary->cbCommitted += step.committed_bytes;
-        summary->cbReserved += step.bytes;
+        if (step.kind == api::WalkEntry::Kind::kBusy) {
+            summary->cbAllocated += step.bytes;
+            if (step.region_index != heap::kLargeBlockIndex) continue;  // counted with its region
+            summary->cbCommitted += strata::RoundUp(step.bytes, strata::kPageSize);
+            summary->cbReserved += strata::RoundUp(step.bytes, strata::kSliceSize);
+        } else if (step.kind == api::WalkEntry::Kind::kRegion) {
+            summary->cbCommitted += step.committed_bytes;
+            summary->cbReserved += step.bytes;
+        }
     }
     summary->cbMaxReserve = summary->cbReserved;
     return TRUE;
 }
 
-BOOL STRATA_WINAPI StrataHeapSetInformation(HANDLE handle, HEAP_INFORMATION_CLASS information_class,
-                                            PVOID information, SIZE_T length) {
-    const int wanted = static_cast<int>(information_class);
-    if (wanted == HeapEnableTerminationOnCorruption) return TRUE;  // always on
-    if (wanted == kHeapOptimizeResources && handle == nullptr) {
-        heap::PurgeAll();
-        return TRUE;
-    }
+BOOL STRATA_WINAPI StrataHeapSetUserValue(HANDLE handle, DWORD, LPVOID block, LPVOID value) {
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
-    if (wanted == kHeapOptimizeResources) {
-        heap::Trim(*target);
-        return TRUE;
+    return api::HeapSetUserValue(*target, block, value) ? TRUE : Fail(ERROR_INVALID_PARAMETER);
+}
+
+BOOL STRATA_WINAPI StrataHeapGetUserInfo(HANDLE handle, DWORD, LPCVOID block, LPVOID* value,
+                                         DWORD* user_flags) {
+    heap::Heap* target = FromHandle(handle);
+    if (target == nullptr) return FALSE;
+    uint32_t flags = 0;
+    if (!api::HeapGetUserInfo(*target, block, value, &flags)) return Fail(ERROR_INVALID_PARAMETER);
+    if (user_flags != nullptr) *user_flags = flags;
+    return TRUE;
+}
+
+BOOL STRATA_WINAPI StrataHeapSetUserFlags(HANDLE handle, DWORD, LPVOID block, DWORD reset,
+                                          DWORD set) {
+    heap::Heap* target = FromHandle(handle);
+    if (target == nullptr) return FALSE;
+    return api::HeapSetUserFlags(*target, block, reset, set) ? TRUE : Fail(ERROR_INVALID_PARAMETER);
+}
+
+BOOL STRATA_WINAPI StrataHeapSetInformation(HANDLE handle, HEAP_INFORMATION_CLASS information_class,
+                                            PVOID information, SIZE_T length) {
+    heap::Heap* target = nullptr;  // of all heaps
+    if (handle != nullptr || information_class == HeapCompatibilityInformation) {
+        target = FromHandle(handle);
+        if (target == nullptr) return FALSE;
     }
-    if (wanted != HeapCompatibilityInformation || information == nullptr) {
-        return Fail(ERROR_INVALID_PARAMETER);
-    }
-    if (length < sizeof(ULONG)) return Fail(ERROR_INSUFFICIENT_BUFFER);
-    // 2 asks for the low-fragmentation heap, which is what Strata is; nothing else can be set.
-    return *static_cast<const ULONG*>(information) == 2 ? TRUE : Fail(ERROR_GEN_FAILURE);
+    return Answer(api::SetHeapInformation(target, static_cast<uint32_t>(information_class),
+                                          information, length));
 }
 
 BOOL STRATA_WINAPI StrataHeapQueryInformation(HANDLE handle,
                                               HEAP_INFORMATION_CLASS information_class,
                                               PVOID information, SIZE_T length,
                                               PSIZE_T return_length) {
-    if (FromHandle(handle) == nullptr) return FALSE;
-    if (static_cast<int>(information_class) != HeapCompatibilityInformation) {
-        return Fail(ERROR_INVALID_PARAMETER);
+    heap::Heap* target = nullptr;
+    if (handle != nullptr) {
+        target = FromHandle(handle);
+        if (target == nullptr) return FALSE;
     }
-    if (return_length != nullptr) *return_length = sizeof(ULONG);
-    if (information == nullptr || length < sizeof(ULONG)) return Fail(ERROR_INSUFFICIENT_BUFFER);
-    *static_cast<ULONG*>(information) = 2;
-    return TRUE;
+    return Answer(api::QueryHeapInformation(target, static_cast<uint32_t>(information_class),
+                                            information, length, return_length));
 }
 
 HANDLE STRATA_WINAPI StrataGetProcessHeap(void) {

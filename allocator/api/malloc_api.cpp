@@ -143,7 +143,7 @@ wchar_t* strata_wcsdup(const wchar_t* text) noexcept {
 }
 
 strata_heap* strata_heap_create(void) noexcept {
-    heap::Heap* created = heap::CreateHeap(0);
+    heap::Heap* created = heap::CreateHeap({});
     if (created == nullptr) os::SetOutOfMemoryError();
     return ToPublic(created);
 }

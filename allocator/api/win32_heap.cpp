@@ -1,5 +1,6 @@
 #include "api/win32_heap.h"
 
+#include "base/bits.h"
 #include "heap/fast_path.h"
 #include "heap/statistics.h"
 #include "os/process.h"
@@ -13,24 +14,94 @@ bool Raises(const heap::Heap& heap, uint32_t flags) noexcept {
 }
 
 // What a failed allocation returns.
-STRATA_COLD void* Fail(const heap::Heap& heap, uint32_t flags) noexcept(false) {
-    if (Raises(heap, flags)) os::RaiseNoMemory();
+STRATA_COLD void* Fail(const heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false) {
+    if (Raises(heap, flags)) os::RaiseNoMemory(bytes);
     os::SetOutOfMemoryError();
     return nullptr;
 }
 
+heap::HeapRequest RequestFor(uint32_t options) noexcept {
+    heap::HeapRequest request;
+    request.options = options;
+    request.executable = (options & kHeapCreateEnableExecute) != 0;
+    request.check_tail = (options & kHeapTailChecking) != 0;
+    request.check_free = (options & kHeapFreeChecking) != 0;
+    return request;
+}
+
+// An executable heap is refused when the system lets nobody make one (arbitrary code guard), not its
+// first block.
+heap::Heap* Proved(heap::Heap* heap) noexcept {
+    if (heap == nullptr || heap->access != os::Access::kReadWriteExecute) return heap;
+    if (void* const block = heap::Allocate(*heap, 1, false)) {
+        heap::Free(heap, block);
+        return heap;
+    }
+    heap::DestroyHeap(heap);
+    return nullptr;
+}
+
+STRATA_NOINLINE void* AllocateWithUser(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept {
+    UserRecord record = {};
+    record.flags = flags & kHeapUserFlags;
+    heap::AllocateOptions options;
+    options.zero = (flags & kHeapZeroMemory) != 0;
+    options.user = &record;
+    return heap::AllocateWith(heap, bytes, options);
+}
+
+template <bool kZero>
+STRATA_INLINE void* AllocatePlain(heap::Heap& heap, size_t bytes) noexcept {
+    return STRATA_LIKELY(heap.is_process_heap) ? heap::AllocateFast<kZero>(bytes)
+                                               : heap::AllocatePrivateFast<kZero>(heap, bytes);
+}
+
 }  // namespace
 
-void* HeapAllocate(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false) {
-    const bool zero = (flags & kHeapZeroMemory) != 0;
-    void* block;
-    if (STRATA_LIKELY(heap.is_process_heap)) {
-        block = zero ? heap::AllocateFast<true>(bytes) : heap::AllocateFast<false>(bytes);
-    } else {
-        block = zero ? heap::AllocatePrivateFast<true>(heap, bytes)
-                     : heap::AllocatePrivateFast<false>(heap, bytes);
+heap::Heap* HeapCreate(uint32_t options, size_t initial, size_t maximum) noexcept {
+    heap::HeapRequest request = RequestFor(options);
+    if (initial > kMaxRequest || maximum > kMaxRequest) {
+        os::SetOutOfMemoryError();
+        return nullptr;
     }
-    if (STRATA_UNLIKELY(block == nullptr)) return Fail(heap, flags);
+    request.maximum = RoundUp(maximum, kPageSize);
+    request.initial = RoundUp(initial, kPageSize);
+    // As RtlCreateHeap has it: a commit size above the reserve size is reduced to it.
+    if (maximum != 0 && request.initial > request.maximum) request.initial = request.maximum;
+    heap::Heap* const heap = Proved(heap::CreateHeap(request));
+    if (heap == nullptr) os::SetOutOfMemoryError();
+    return heap;
+}
+
+heap::Heap* HeapCreateInRegion(uint32_t options, void* memory, size_t bytes) noexcept {
+    heap::HeapRequest request = RequestFor(options);
+    request.memory = memory;
+    request.maximum = RoundDown(bytes, kPageSize);
+    os::RangeInfo range;
+    if (memory != nullptr && AddressOf(memory) % kPageSize == 0 && request.maximum != 0 &&
+        bytes <= kMaxRequest) {
+        range = os::QueryRange(memory, request.maximum);
+    }
+    if (!range.usable) {
+        os::SetInvalidArgumentError();
+        return nullptr;
+    }
+    request.initial = range.committed;
+    heap::Heap* const heap = heap::CreateHeap(request);
+    if (heap == nullptr) os::SetOutOfMemoryError();
+    return heap;
+}
+
+void* HeapAllocate(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false) {
+    void* block;
+    if (STRATA_LIKELY((flags & (kHeapZeroMemory | kHeapUserBits)) == 0)) {
+        block = AllocatePlain<false>(heap, bytes);
+    } else if ((flags & kHeapUserBits) == 0) {
+        block = AllocatePlain<true>(heap, bytes);
+    } else {
+        block = AllocateWithUser(heap, flags, bytes);
+    }
+    if (STRATA_UNLIKELY(block == nullptr)) return Fail(heap, flags, bytes);
     return block;
 }
 
@@ -38,15 +109,17 @@ void* HeapReallocate(heap::Heap& heap, uint32_t flags, void* block, size_t bytes
     heap::ResizeOptions options;
     options.zero = (flags & kHeapZeroMemory) != 0;
     options.in_place = (flags & kHeapReallocInPlaceOnly) != 0;
+    options.user = (flags & kHeapUserBits) != 0;
+    options.user_flags = flags & kHeapUserFlags;
     void* resized = heap::Resize(&heap, block, bytes, options);
-    if (STRATA_UNLIKELY(resized == nullptr)) return Fail(heap, flags);
+    if (STRATA_UNLIKELY(resized == nullptr)) return Fail(heap, flags, bytes);
     return resized;
 }
 
 bool HeapRelease(heap::Heap& heap, uint32_t, void* block) noexcept {
     // Each takes blocks of its heap only; the rest, and all that is wrong, comes after.
     const bool done = STRATA_LIKELY(heap.is_process_heap) ? heap::FreeIfFast(block)
-                                                          : heap::FreeIfPrivateFast(heap, block);
+                                                          : heap::FreeIfPrivateFast(&heap, block);
     if (STRATA_LIKELY(done)) return true;
     if (block != nullptr) heap::Free(&heap, block);
     return true;
@@ -57,8 +130,24 @@ size_t HeapBlockSize(heap::Heap& heap, uint32_t, const void* block) noexcept {
     return heap::IsLiveBlock(heap, block, &requested) ? requested : SIZE_MAX;
 }
 
+bool HeapSetUserValue(heap::Heap& heap, void* block, void* value) noexcept {
+    return heap::SetUserValue(heap, block, value);
+}
+
+bool HeapGetUserInfo(heap::Heap& heap, const void* block, void** value, uint32_t* flags) noexcept {
+    UserRecord record;
+    if (!heap::GetUserRecord(heap, block, record)) return false;
+    if (value != nullptr) *value = record.value;
+    if (flags != nullptr) *flags = record.flags;
+    return true;
+}
+
+bool HeapSetUserFlags(heap::Heap& heap, void* block, uint32_t reset, uint32_t set) noexcept {
+    return heap::SetUserFlags(heap, block, reset & kHeapUserFlags, set & kHeapUserFlags);
+}
+
 bool HeapIsValid(heap::Heap& heap, uint32_t, const void* block) noexcept {
-    if (block != nullptr) return heap::IsLiveBlock(heap, block, nullptr);
+    if (block != nullptr) return heap::IsIntactBlock(heap, block);
     return heap::IsConsistent(heap);
 }
 
@@ -70,11 +159,13 @@ size_t HeapCompact(heap::Heap& heap, uint32_t) noexcept {
 }
 
 bool HeapLock(heap::Heap& heap) noexcept {
-    heap::LockHeap(heap);
+    if ((heap.options & kHeapNoSerialize) == 0) heap::LockHeap(heap);
     return true;
 }
 
-bool HeapUnlock(heap::Heap& heap) noexcept { return heap::UnlockHeap(heap); }
+bool HeapUnlock(heap::Heap& heap) noexcept {
+    return (heap.options & kHeapNoSerialize) != 0 || heap::UnlockHeap(heap);
+}
 
 bool HeapWalkStep(heap::Heap& heap, WalkEntry& entry) noexcept {
     return heap::WalkStep(heap, entry);

@@ -20,8 +20,21 @@ inline constexpr uint32_t kHeapGrowable = 0x2;
 inline constexpr uint32_t kHeapGenerateExceptions = 0x4;
 inline constexpr uint32_t kHeapZeroMemory = 0x8;
 inline constexpr uint32_t kHeapReallocInPlaceOnly = 0x10;
+inline constexpr uint32_t kHeapTailChecking = 0x20;
+inline constexpr uint32_t kHeapFreeChecking = 0x40;
+// A user record beside the block; its settable flags.
+inline constexpr uint32_t kHeapUserValue = 0x100;
+inline constexpr uint32_t kHeapUserFlags = 0xE00;
+inline constexpr uint32_t kHeapUserBits = kHeapUserValue | kHeapUserFlags;
 inline constexpr uint32_t kHeapCreateAlign16 = 0x10000;
 inline constexpr uint32_t kHeapCreateEnableExecute = 0x40000;
+
+// HeapCreate: a heap, or nullptr and an error. A `maximum` other than 0 makes it one of fixed size.
+heap::Heap* HeapCreate(uint32_t options, size_t initial, size_t maximum) noexcept;
+
+// The same in memory of the caller, reserved at least, of which nothing outside [memory, memory +
+// bytes) is touched. It stays the caller's when the heap is destroyed.
+heap::Heap* HeapCreateInRegion(uint32_t options, void* memory, size_t bytes) noexcept;
 
 // HeapAlloc. nullptr and ERROR_NOT_ENOUGH_MEMORY on failure, or STATUS_NO_MEMORY raised when
 // kHeapGenerateExceptions stands in `flags` or in the heap's own options.
@@ -36,13 +49,20 @@ bool HeapRelease(heap::Heap& heap, uint32_t flags, void* block) noexcept;
 // HeapSize: the requested size, or SIZE_MAX when `block` is not a live block of `heap`.
 size_t HeapBlockSize(heap::Heap& heap, uint32_t flags, const void* block) noexcept;
 
+// RtlSetUserValueHeap, RtlGetUserInfoHeap, RtlSetUserFlagsHeap: false when `block` is not a live block of
+// `heap`, and when it has no place for the value. Either pointer of the second may be null.
+bool HeapSetUserValue(heap::Heap& heap, void* block, void* value) noexcept;
+bool HeapGetUserInfo(heap::Heap& heap, const void* block, void** value, uint32_t* flags) noexcept;
+bool HeapSetUserFlags(heap::Heap& heap, void* block, uint32_t reset, uint32_t set) noexcept;
+
 // HeapValidate of one block (any value whatever), or of the whole heap for nullptr.
 bool HeapIsValid(heap::Heap& heap, uint32_t flags, const void* block) noexcept;
 
 // HeapCompact: purges; the size of the largest free block in bytes.
 size_t HeapCompact(heap::Heap& heap, uint32_t flags) noexcept;
 
-// HeapLock and HeapUnlock: recursive; Unlock returns false when the caller does not hold the lock.
+// HeapLock and HeapUnlock: recursive; Unlock returns false when the caller does not hold the lock. A heap
+// with kHeapNoSerialize is not locked, and both succeed.
 bool HeapLock(heap::Heap& heap) noexcept;
 bool HeapUnlock(heap::Heap& heap) noexcept;
 

@@ -19,6 +19,7 @@ struct Arena {
     size_t reserved;         // bytes; more than kArenaSize only when dedicated
     uint32_t free;           // slices
     uint32_t warm;           // free slices that have pages
+    os::Access access;       // what its pages are committed for
     bool dedicated;          // one direct block; none of the slice books below are used
     bool unreleased;         // dedicated and freed, but the system took nothing back
     size_t still_committed;  // then: its commit charge

@@ -42,12 +42,13 @@ bool ArenaSet::CommitRecord(Arena* record) noexcept {
 
 // Reserves `bytes` where this set and the slice map have room for them. The system's choice first;
 // should it collide, a walk upward from there.
-char* ArenaSet::ReserveFor(size_t bytes, size_t alignment) noexcept {
+char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept {
     constexpr int kTries = 256;
     os::ReserveRequest request;
     request.bytes = bytes;
     request.alignment = alignment;
     request.node = os::PreferredNumaNode();
+    request.access = access;
     char* base = static_cast<char*>(memory_.Reserve(request));
     if (base == nullptr) return nullptr;
     const auto fits = [&](uintptr_t address) {
@@ -85,8 +86,8 @@ void ArenaSet::Unlink(Arena* arena) noexcept {
     arena_count_.fetch_sub(1, kRelaxed);
 }
 
-Arena* ArenaSet::AddArena() noexcept {
-    char* base = ReserveFor(kArenaSize, kArenaSize);
+Arena* ArenaSet::AddArena(os::Access access) noexcept {
+    char* base = ReserveFor(kArenaSize, kArenaSize, access);
     if (base == nullptr) return nullptr;
     Arena* arena = RecordOf(AddressOf(base));
     if (!CommitRecord(arena) ||
@@ -98,6 +99,7 @@ Arena* ArenaSet::AddArena() noexcept {
     arena->reserved = kArenaSize;
     arena->free = kSlicesPerArena;
     arena->warm = 0;
+    arena->access = access;
     arena->dedicated = false;
     arena->unreleased = false;
     arena->still_committed = 0;
@@ -128,12 +130,13 @@ char* ArenaSet::TakeFrom(Arena& arena, size_t slices, size_t alignment, Owner ow
     return arena.SliceAt(first);
 }
 
-char* ArenaSet::Allocate(size_t slices, size_t alignment, Owner owner) noexcept {
+char* ArenaSet::Allocate(size_t slices, size_t alignment, Owner owner, os::Access access) noexcept {
     const os::LockGuard guard(lock_);
     for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
+        if (arena->access != access) continue;
         if (char* base = TakeFrom(*arena, slices, alignment, owner)) return base;
     }
-    Arena* arena = AddArena();
+    Arena* arena = AddArena(access);
     return arena == nullptr ? nullptr : TakeFrom(*arena, slices, alignment, owner);
 }
 
@@ -183,12 +186,37 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
         fresh += (wanted(i) - have) * kPageSize;
     }
     if (start == nullptr) return true;
-    if (!memory_.Commit(start, static_cast<size_t>(end - start), fresh)) return false;
+    if (!memory_.Commit(start, static_cast<size_t>(end - start), fresh, arena.access)) return false;
     committed_.fetch_add(fresh, kRelaxed);
     for (size_t i = first; i <= last; ++i) {
         if (arena.pages[i].load(kRelaxed) < wanted(i)) {
             arena.pages[i].store(static_cast<uint8_t>(wanted(i)), kRelaxed);
         }
+    }
+    return true;
+}
+
+bool ArenaSet::Decommit(char* from, char* to) noexcept {
+    Arena& arena = *RecordOf(AddressOf(from));
+    const size_t first = arena.SliceOf(AddressOf(from));
+    const size_t last = arena.SliceOf(AddressOf(to) - 1);
+    const auto kept = [&](size_t slice) {  // pages
+        return slice == first ? static_cast<size_t>(from - arena.SliceAt(first)) / kPageSize : 0;
+    };
+    size_t pages = 0;
+    for (size_t i = first; i <= last; ++i) {
+        const size_t have = arena.pages[i].load(kRelaxed);
+        if (have > kept(i)) pages += have - kept(i);
+    }
+    if (pages == 0) return true;
+    const size_t bytes = pages * kPageSize;
+    if (!memory_.Decommit(from, static_cast<size_t>(to - from), bytes)) return false;
+    committed_.fetch_sub(bytes, kRelaxed);
+    for (size_t i = first; i <= last; ++i) {
+        if (arena.pages[i].load(kRelaxed) > kept(i)) {
+            arena.pages[i].store(static_cast<uint8_t>(kept(i)), kRelaxed);
+        }
+        if (kept(i) == 0) arena.dirty[i].store(0, kRelaxed);
     }
     return true;
 }
@@ -221,11 +249,12 @@ void ArenaSet::SetOwner(char* base, size_t slices, Owner owner) noexcept {
     for (size_t i = first; i < first + slices; ++i) arena.owner[i].store(owner, kRelaxed);
 }
 
-char* ArenaSet::AllocateDedicated(size_t bytes, size_t alignment, Owner owner) noexcept {
+char* ArenaSet::AllocateDedicated(size_t bytes, size_t alignment, Owner owner,
+                                  os::Access access) noexcept {
     const size_t reserved = RoundUp(bytes, kArenaSize);
     if (reserved < bytes || reserved > kMapArenas * kArenaSize) return nullptr;
     const os::LockGuard guard(lock_);
-    char* base = ReserveFor(reserved, alignment < kArenaSize ? kArenaSize : alignment);
+    char* base = ReserveFor(reserved, alignment < kArenaSize ? kArenaSize : alignment, access);
     if (base == nullptr) return nullptr;
     Arena* arena = RecordOf(AddressOf(base));
     if (!CommitRecord(arena) || !map_->Add(memory_, AddressOf(base), reserved)) {
@@ -236,6 +265,7 @@ char* ArenaSet::AllocateDedicated(size_t bytes, size_t alignment, Owner owner) n
     arena->reserved = reserved;
     arena->free = 0;
     arena->warm = 0;
+    arena->access = access;
     arena->dedicated = true;
     arena->unreleased = false;
     arena->still_committed = 0;
@@ -263,6 +293,10 @@ void ArenaSet::FreeDedicated(char* base, size_t committed) noexcept {
 
 size_t ArenaSet::DedicatedBytes(const char* base) const noexcept {
     return RecordOf(AddressOf(base))->reserved;
+}
+
+os::Access ArenaSet::AccessOf(const void* address) const noexcept {
+    return RecordOf(AddressOf(address))->access;
 }
 
 Owner ArenaSet::OwnerOf(uintptr_t address) const noexcept {

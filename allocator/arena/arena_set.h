@@ -36,9 +36,11 @@ public:
     bool Initialize() noexcept;
 
     // `slices` consecutive slices at a multiple of `alignment` slices, lowest address first; nothing
-    // of them need be committed. nullptr when memory is short. REQUIRES: 0 < slices <=
-    // kMaxRunSlices; alignment a power of two <= kMaxRunSlices.
-    char* Allocate(size_t slices, size_t alignment, Owner owner) noexcept;
+    // of them need be committed. They will be committed for `access`: executable memory never shares an
+    // arena with other memory. nullptr when memory is short. REQUIRES: 0 < slices <= kMaxRunSlices;
+    // alignment a power of two <= kMaxRunSlices.
+    char* Allocate(size_t slices, size_t alignment, Owner owner,
+                   os::Access access = os::Access::kReadWrite) noexcept;
 
     // Gives slices back, any part of what was allocated. The slice map's entries are kNone already.
     void Free(char* base, size_t slices) noexcept;
@@ -49,6 +51,10 @@ public:
     // Commits [from, to) of slices that the caller holds; everything between the start of the first
     // slice and `from` must be committed. False when memory is short: what was committed stays.
     bool Commit(char* from, char* to) noexcept;
+
+    // Decommits [from, to) of slices that the caller holds; nothing behind `to` may be committed. A
+    // failed call leaves it committed. REQUIRES: page multiples.
+    bool Decommit(char* from, char* to) noexcept;
 
     // How many bytes from `base` on are committed without a gap, at most `slices` slices.
     size_t CommittedPrefix(const char* base, size_t slices) const noexcept;
@@ -62,11 +68,14 @@ public:
     // A reservation of its own, for what no arena can hold: `bytes` at a multiple of `alignment`
     // (powers of two, at least kArenaSize), known to the slice map. Nothing is committed.
     // nullptr when memory is short.
-    char* AllocateDedicated(size_t bytes, size_t alignment, Owner owner) noexcept;
+    char* AllocateDedicated(size_t bytes, size_t alignment, Owner owner,
+                            os::Access access = os::Access::kReadWrite) noexcept;
     // `committed` bytes of it are committed.
     void FreeDedicated(char* base, size_t committed) noexcept;
     // Bytes reserved by AllocateDedicated at `base`.
     size_t DedicatedBytes(const char* base) const noexcept;
+    // What the memory at `address` is committed for. REQUIRES: in an arena of this set.
+    os::Access AccessOf(const void* address) const noexcept;
     os::Memory& memory() noexcept { return memory_; }
 
     // Decommits free slices whose pages have decayed, and releases empty arenas. At most once per
@@ -96,8 +105,8 @@ public:
 private:
     Arena* RecordOf(uintptr_t address) const noexcept;
     bool CommitRecord(Arena* record) noexcept;
-    char* ReserveFor(size_t bytes, size_t alignment) noexcept;
-    Arena* AddArena() noexcept;
+    char* ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept;
+    Arena* AddArena(os::Access access) noexcept;
     void Insert(Arena* arena) noexcept;
     void Unlink(Arena* arena) noexcept;
     char* TakeFrom(Arena& arena, size_t slices, size_t alignment, Owner owner) noexcept;

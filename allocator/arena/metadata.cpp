@@ -141,4 +141,30 @@ void Metadata::Free(void* chunk, size_t bytes) noexcept {
     }
 }
 
+char* Metadata::AllocateSlices(size_t slices) noexcept {
+    for (;;) {
+        char* const base = arenas_.Allocate(slices, 1, kMetadataOwner);
+        if (base == nullptr) return nullptr;
+        const size_t offset = AddressOf(base) & (kArenaSize - 1);
+        // As in AddSlice: the first and the last slice stay behind as guards.
+        if (offset == 0) {
+            if (slices > 1) arenas_.Free(base + kSliceSize, slices - 1);
+        } else if (offset + slices * kSliceSize == kArenaSize) {
+            if (slices > 1) arenas_.Free(base, slices - 1);
+        } else {
+            return base;
+        }
+    }
+}
+
+void Metadata::Purge() noexcept {
+    const os::LockGuard guard(lock_);
+    for (size_t i = 0; i < kClasses; ++i) {
+        Slice* const slice = partial_[i];
+        if (slice == nullptr || slice->used != 0) continue;
+        Unlink(i, slice);
+        arenas_.Free(reinterpret_cast<char*>(slice), 1);
+    }
+}
+
 }  // namespace strata::arena

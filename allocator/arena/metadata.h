@@ -26,6 +26,14 @@ public:
     // REQUIRES: `chunk` is from Allocate(bytes).
     void Free(void* chunk, size_t bytes) noexcept;
 
+    // Whole slices, for records that are too large for a chunk; nothing of them need be committed, and
+    // what is may hold data. nullptr when memory is short. REQUIRES: slices <= kMaxRunSlices - 2.
+    char* AllocateSlices(size_t slices) noexcept;
+    void FreeSlices(char* base, size_t slices) noexcept { arenas_.Free(base, slices); }
+
+    // Gives back the slices without a chunk in use that were kept for the next chunk.
+    void Purge() noexcept;
+
     // For fork in the POSIX build.
     os::Lock& lock() noexcept { return lock_; }
 

@@ -22,6 +22,7 @@ void PurgeTick() noexcept {
 }
 
 void PurgeEverything() noexcept {
+    g_metadata.Purge();
     const uint64_t now = os::Milliseconds();
     g_arenas.Purge(now, true);
     g_metadata_arenas.Purge(now, true);

@@ -90,7 +90,7 @@ void ArenaSet::ReleaseEmptyArenas() noexcept {
         next = arena->next;
         const bool unreleased = arena->unreleased;
         if (!empty(*arena) && !unreleased) continue;
-        if (!kept && !unreleased) {
+        if (!kept && !unreleased && arena->access == os::Access::kReadWrite) {
             kept = true;
             continue;
         }

@@ -80,6 +80,14 @@ void SliceMap::SetRun(uintptr_t base, size_t slices, void* record) noexcept {
     }
 }
 
+void SliceMap::SetRegion(uintptr_t base, size_t slices, void* record) noexcept {
+    for (size_t i = 0; i < slices; ++i) {
+        SliceEntry& entry = *EntryAt(base + i * kSliceSize);
+        entry.record.store(record, std::memory_order_relaxed);
+        entry.kind.store(SliceKind::kRegion, std::memory_order_release);
+    }
+}
+
 void SliceMap::Clear(uintptr_t base, size_t slices) noexcept {
     for (size_t i = 0; i < slices; ++i) {
         SliceEntry& entry = *EntryAt(base + i * kSliceSize);

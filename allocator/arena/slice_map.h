@@ -28,6 +28,7 @@ enum class SliceKind : uint8_t {
     kSlab,         // part of a slab
     kRun,          // the first slice of a large run or direct block
     kRunInterior,  // a later slice of a large run
+    kRegion,       // part of a heap of fixed size
 };
 
 // All that a free needs to know of a small block: half a cache line. Written under the lock of the
@@ -35,7 +36,7 @@ enum class SliceKind : uint8_t {
 struct alignas(32) SliceEntry {
     std::atomic<uint64_t> reciprocal;  // of the slab's spacing; 0 when this is no slab
     std::atomic<StateByte*> states;    // of the slab's first block
-    std::atomic<void*> record;         // slab::Slab* or slab::LargeRun*
+    std::atomic<void*> record;         // slab::Slab*, LargeRun* or Region*
     std::atomic<uint32_t> slab_base;   // low half of the address of the slab's first block
     std::atomic<uint16_t>
         bin_offset;  // of the bin in a thread's cache that takes this slab's blocks
@@ -78,6 +79,7 @@ public:
     void SetSlab(uintptr_t base, size_t slices, void* record, StateByte* states,
                  SizeClass size_class, uint16_t bin_offset) noexcept;
     void SetRun(uintptr_t base, size_t slices, void* record) noexcept;
+    void SetRegion(uintptr_t base, size_t slices, void* record) noexcept;
     void Clear(uintptr_t base, size_t slices) noexcept;
 
 private:

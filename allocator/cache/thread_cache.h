@@ -33,7 +33,10 @@ struct ThreadCache {
     Bin empty_bin;
     HeapSlot slots[kHeapSlots];
 
-    HeapSlot& SlotOf(uint32_t serial) noexcept { return slots[serial % kHeapSlots]; }
+    // Heaps' records lie 64 KiB apart.
+    HeapSlot& SlotOf(const void* heap) noexcept {
+        return slots[reinterpret_cast<uintptr_t>(heap) / kSliceSize % kHeapSlots];
+    }
     Bin& BinAt(size_t offset) noexcept {
         return *reinterpret_cast<Bin*>(reinterpret_cast<char*>(this) + offset);
     }

@@ -16,6 +16,11 @@ void* FailWithNoMemory() noexcept {
     return nullptr;
 }
 
+// What a block has behind the requested bytes.
+size_t OverheadOf(const Heap& heap, const AllocateOptions& options) noexcept {
+    return heap.TailOf() + (options.user != nullptr ? sizeof(UserRecord) : size_t{0});
+}
+
 // Makes `block` a live block of `bytes`, zeroed when asked for and not known to be zero.
 void* Finish(const slab::FreeBlock& block, SizeClass size_class, size_t bytes, bool zero) noexcept {
     const uint32_t usable = InfoOf(size_class).usable;
@@ -26,36 +31,99 @@ void* Finish(const slab::FreeBlock& block, SizeClass size_class, size_t bytes, b
     return block.block;
 }
 
+// The same with a user record and in heaps with checks.
+void* FinishWith(Heap& heap, const slab::FreeBlock& block, SizeClass size_class, size_t bytes,
+                 const AllocateOptions& options) noexcept {
+    const uint32_t usable = InfoOf(size_class).usable;
+    if (heap.check_free && LoadState(block.state) == static_cast<uint8_t>(State::kFreeDirty)) {
+        const size_t changed = FindChangedFill(block.block, usable);
+        if (changed != usable) os::FatalWriteAfterFree(block.block, &heap, changed);
+    }
+    Finish(block, size_class, bytes, options.zero);
+    if (options.user != nullptr) {
+        StoreLiveUser(block.state, At<char>(block.block, usable), options.user->value,
+                      options.user->flags, static_cast<uint32_t>(usable - bytes));
+    }
+    if (heap.check_tail) FillTail(At<char>(block.block, bytes));
+    return block.block;
+}
+
 void* AllocateFromSlab(Heap& heap, SizeClass size_class, size_t bytes, bool zero) noexcept {
     slab::FreeBlock block;
     if (!TakeBlock(heap, BinFor(heap, size_class), size_class, block)) return FailWithNoMemory();
     return Finish(block, size_class, bytes, zero);
 }
 
-void* AllocateLarge(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept {
+void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
     PurgeTick(heap);
-    slab::LargeRun* run = slab::AllocateRun(bytes, alignment, zero, &heap);
+    slab::RunRequest request;
+    request.bytes = bytes;
+    request.alignment = options.alignment;
+    request.zero = options.zero;
+    request.tail = heap.TailOf();
+    request.access = heap.access;
+    request.heap = &heap;
+    slab::LargeRun* run = slab::AllocateRun(request);
     if (run == nullptr) return FailWithNoMemory();
+    if (options.user != nullptr) {
+        run->user = *options.user;
+        run->has_user = true;
+    }
+    if (heap.check_tail) FillTail(run->base + bytes);
     LinkRun(heap, *run);
     return run->base;
 }
 
+void* AllocateInRegion(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+    slab::RegionBlockRequest request;
+    request.bytes = bytes;
+    request.alignment = options.alignment;
+    request.tail = heap.TailOf();
+    request.user = options.user != nullptr;
+    const PartGuard guard(heap, heap.runs_lock);
+    void* const block = slab::AllocateInRegion(*heap.region, request, options.zero);
+    if (block == nullptr) return FailWithNoMemory();
+    if (options.user != nullptr) {
+        *slab::FindInRegion(*heap.region, block, heap.TailOf()).user = *options.user;
+    }
+    if (heap.check_tail) FillTail(At<char>(block, bytes));
+    return block;
+}
+
 }  // namespace
 
+void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+    const size_t overhead = OverheadOf(heap, options);
+    if (bytes > kMaxRequest - overhead) return FailWithNoMemory();
+    if (heap.region != nullptr) return AllocateInRegion(heap, bytes, options);
+    const size_t needed = bytes + overhead;
+    SizeClass size_class;
+    if (options.alignment <= kMinAlignment && needed <= kMaxSlabBlock) {
+        size_class = ClassOf(needed);
+    } else if (!AlignedClassOf(needed, options.alignment, size_class)) {
+        return AllocateLarge(heap, bytes, options);
+    }
+    slab::FreeBlock block;
+    if (!TakeBlock(heap, BinFor(heap, size_class), size_class, block)) return FailWithNoMemory();
+    return FinishWith(heap, block, size_class, bytes, options);
+}
+
 void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept {
-    if (STRATA_UNLIKELY(bytes > kMaxSlabBlock)) {
-        return AllocateLarge(heap, kMinAlignment, bytes, zero);
+    if (STRATA_UNLIKELY(bytes > kMaxSlabBlock || !heap.is_plain)) {
+        AllocateOptions options;
+        options.zero = zero;
+        return heap.is_plain ? AllocateLarge(heap, bytes, options)
+                             : AllocateWith(heap, bytes, options);
     }
     return AllocateFromSlab(heap, ClassOf(bytes), bytes, zero);
 }
 
 void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept {
-    if (alignment <= kMinAlignment) return Allocate(heap, bytes, zero);
-    SizeClass size_class;
-    if (AlignedClassOf(bytes, alignment, size_class)) {
-        return AllocateFromSlab(heap, size_class, bytes, zero);
-    }
-    return AllocateLarge(heap, alignment, bytes, zero);
+    AllocateOptions options;
+    options.alignment = alignment;
+    options.zero = zero;
+    return alignment <= kMinAlignment ? Allocate(heap, bytes, zero)
+                                      : AllocateWith(heap, bytes, options);
 }
 
 void* AllocateSlow(size_t bytes, bool zero) noexcept {

@@ -34,7 +34,7 @@ uint32_t NextCapacity(uint32_t capacity, SizeClass size_class) noexcept {
 // A private heap's bins in this thread: earned by kPrivateHeapWarmUp operations.
 Bin* PrivateBin(ThreadCache& cache, Heap& heap, SizeClass size_class) noexcept {
     const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
-    HeapSlot& slot = cache.SlotOf(serial);
+    HeapSlot& slot = cache.SlotOf(&heap);
     if (STRATA_UNLIKELY(slot.serial != serial)) {
         if (slot.bins != nullptr) {
             const Heap* other = static_cast<const Heap*>(slot.heap);
@@ -48,6 +48,7 @@ Bin* PrivateBin(ThreadCache& cache, Heap& heap, SizeClass size_class) noexcept {
         if (++slot.operations < kPrivateHeapWarmUp) return nullptr;
         slot.bins = cache::CreateHeapBins();
         if (slot.bins == nullptr) return nullptr;
+        heap.low_fragmentation.store(true, std::memory_order_relaxed);
     }
     return &slot.bins->bins[Index(size_class)];
 }
@@ -92,12 +93,32 @@ bool GrowFreeMagazine(Bin& bin, SizeClass size_class) noexcept {
     return true;
 }
 
+// The other magazine came back full: this class is busy enough for larger ones, and for more blocks in
+// them. Without more blocks, pairs of malloc and free would come here every third time for ever.
+void SwapAndGrow(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
+    const uint32_t count = bin.free_count();
+    if (!GrowAllocMagazine(bin, size_class)) return bin.Swap();
+    Magazine* const larger = bin.alloc_magazine();
+    if (larger->capacity <= count) return bin.Swap();
+    uint32_t taken = 0;
+    {
+        const PartGuard guard(heap, size_class);
+        taken = heap.classes[Index(size_class)].slabs.Take(
+            heap.RequestFor(size_class), larger->blocks + count, larger->capacity - count);
+    }
+    std::memcpy(larger->blocks, bin.free_base, count * sizeof(FreeBlock));
+    bin.SetAlloc(larger, count + taken);
+    bin.SetFree(bin.free_magazine(), 0);
+}
+
 // Fills the empty bin: from its other magazine, the depot, or the slabs.
 bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     if (bin.free_count() != 0) {
-        // A full magazine came back: this class is busy enough for larger ones.
-        if (bin.free_top == bin.free_end) GrowAllocMagazine(bin, size_class);
-        bin.Swap();
+        if (bin.free_top == bin.free_end) {
+            SwapAndGrow(heap, bin, size_class);
+        } else {
+            bin.Swap();
+        }
         return true;
     }
     ClassState& state = heap.classes[Index(size_class)];
@@ -176,6 +197,7 @@ void HandInMagazine(Heap& heap, SizeClass size_class, Magazine* magazine, uint32
 }  // namespace
 
 Bin* BinFor(Heap& heap, SizeClass size_class) noexcept {
+    if (STRATA_UNLIKELY(!heap.is_plain)) return nullptr;  // its blocks are looked at one by one
     ThreadCache* cache = cache::CurrentCache();
     if (STRATA_UNLIKELY(cache == nullptr)) {
         cache = cache::CreateThreadCache();

@@ -1,10 +1,9 @@
-// From a pointer to its block: free, resize, sizes, and what to say of a pointer that is none.
+// Freeing and resizing blocks, and their sizes.
 #include <cstring>
 
 #include "heap/bins.h"
-#include "heap/fast_path.h"
+#include "heap/block.h"
 #include "heap/heap.h"
-#include "heap/registry.h"
 #include "heap/runs.h"
 #include "os/process.h"
 
@@ -12,124 +11,133 @@ namespace strata::heap {
 
 namespace {
 
-using arena::SliceEntry;
-using arena::SliceKind;
-using slab::LargeRun;
-using slab::Slab;
-
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
-// A live block as found by its pointer.
-struct Block {
-    Heap* heap = nullptr;
-    Slab* slab = nullptr;  // one of the two
-    LargeRun* run = nullptr;
-    StateByte* state = nullptr;  // slab blocks
-    size_t requested = 0;
-    size_t usable = 0;
-};
-
-Slab* SlabOf(const SliceEntry& entry) noexcept {
-    return static_cast<Slab*>(entry.record.load(kRelaxed));
-}
-LargeRun* RunOf(const SliceEntry& entry) noexcept {
-    return static_cast<LargeRun*>(entry.record.load(kRelaxed));
-}
-
-// The live block that starts at `pointer`; false when none does.
-bool FindBlock(const void* pointer, Block& block) noexcept {
-    SliceEntry* entry;
-    if (FindState(pointer, entry, block.state)) {
-        const uint8_t state = LoadState(block.state);
-        if (!IsLive(state)) return false;
-        block.slab = SlabOf(*entry);
-        block.heap = static_cast<Heap*>(block.slab->heap);
-        block.usable = block.slab->usable();
-        const char* end = static_cast<const char*>(pointer) + block.usable;
-        block.requested = block.usable - LoadSlack(state, end);
-        return true;
+// Changes the requested size within the block's class. False when it does not fit.
+bool ResizeInSlab(Block& block, void* pointer, size_t bytes,
+                  const ResizeOptions& options) noexcept {
+    const bool user = options.user || block.user != nullptr;
+    const size_t overhead = block.heap->TailOf() + (user ? sizeof(UserRecord) : size_t{0});
+    if (overhead > block.usable || bytes > block.usable - overhead) return false;
+    // Read before the zeroes, which may lie where another size keeps its slack.
+    UserRecord record = block.user != nullptr ? *block.user : UserRecord{};
+    record.flags |= options.user_flags;
+    if (options.zero && bytes > block.requested) {
+        std::memset(At<char>(pointer, block.requested), 0, bytes - block.requested);
     }
-    if (entry == nullptr || entry->kind.load(kRelaxed) != SliceKind::kRun) return false;
-    LargeRun* run = RunOf(*entry);
-    if (run->base != pointer || run->state.load(kRelaxed) != slab::RunState::kLive) return false;
-    block.run = run;
-    block.heap = static_cast<Heap*>(run->heap);
-    block.requested = run->requested.load(kRelaxed);
-    block.usable = run->usable();
+    void* const end = At<char>(pointer, block.usable);
+    const auto slack = static_cast<uint32_t>(block.usable - bytes);
+    if (user) {
+        StoreLiveUser(block.state, end, record.value, record.flags, slack);
+    } else {
+        StoreLive(block.state, end, slack);
+    }
     return true;
 }
 
-// The live block, or the end of the process.
-Block RequireBlock(os::Operation operation, const void* pointer, const Heap* expected) noexcept {
-    Block block;
-    if (STRATA_UNLIKELY(!FindBlock(pointer, block))) {
-        ReportBadPointer(operation, pointer, Describe(pointer), expected);
-    }
-    if (STRATA_UNLIKELY(expected != nullptr && block.heap != expected)) {
-        os::FatalWrongHeap(operation, pointer, expected, block.heap, block.requested);
-    }
-    // Only a slack in the block's own last bytes can be so wrong.
-    if (STRATA_UNLIKELY(block.requested > block.usable)) {
-        os::FatalCorruptBlock(operation, pointer, block.heap, block.usable);
-    }
-    return block;
+bool ResizeRun(Block& block, size_t bytes, const ResizeOptions& options) noexcept {
+    // Those who walk the heap see the run before or after, never in between.
+    const PartGuard guard(*block.heap, block.heap->runs_lock);
+    slab::LargeRun& run = *block.run;
+    if (!slab::ResizeRun(run, bytes, options.zero)) return false;
+    if (!options.user) return true;
+    if (!run.has_user) run.user = UserRecord{};
+    run.has_user = true;
+    run.user.flags |= options.user_flags;
+    return true;
 }
 
-// Changes the requested size within the block's class. False when it does not fit.
-bool ResizeInSlab(const Block& block, void* pointer, size_t bytes, bool zero) noexcept {
-    if (bytes > block.usable) return false;
-    if (zero && bytes > block.requested) {
-        std::memset(At<char>(pointer, block.requested), 0, bytes - block.requested);
+bool ResizeRegionBlock(Block& block, void* pointer, size_t bytes,
+                       const ResizeOptions& options) noexcept {
+    if (options.user && block.user == nullptr) return false;  // it needs another block
+    Heap& heap = *block.heap;
+    const PartGuard guard(heap, heap.runs_lock);
+    if (!slab::ResizeInRegion(*block.region, pointer, bytes, heap.TailOf(), options.zero)) {
+        return false;
     }
-    StoreLive(block.state, At<char>(pointer, block.usable),
-              static_cast<uint32_t>(block.usable - bytes));
+    Block now;
+    if (options.user && FindRegionBlock(heap, pointer, now)) now.user->flags |= options.user_flags;
     return true;
 }
 
 // Whether a block of `bytes` is better left where it is, though another class would do.
 bool IsWorthKeeping(const Block& block, size_t bytes) noexcept {
+    if (block.region != nullptr) return true;
     if (block.run != nullptr) return bytes > kMaxSlabBlock;
-    return bytes > kMaxSlabBlock || ClassOf(bytes) == block.slab->size_class ||
-           bytes * 2 >= block.usable;
+    const size_t needed = bytes + (block.usable - block.Room());
+    return needed > kMaxSlabBlock || ClassOf(needed) == block.slab->size_class ||
+           needed * 2 >= block.usable;
 }
 
-bool ResizeInPlace(const Block& block, void* pointer, size_t bytes, bool zero) noexcept {
-    if (block.slab != nullptr) return ResizeInSlab(block, pointer, bytes, zero);
-    // Those who walk the heap see the run before or after, never in between.
-    const PartGuard guard(*block.heap, block.heap->runs_lock);
-    return slab::ResizeRun(*block.run, bytes, zero);
+bool ResizeInPlace(Block& block, void* pointer, size_t bytes,
+                   const ResizeOptions& options) noexcept {
+    const bool done = block.slab != nullptr  ? ResizeInSlab(block, pointer, bytes, options)
+                      : block.run != nullptr ? ResizeRun(block, bytes, options)
+                                             : ResizeRegionBlock(block, pointer, bytes, options);
+    if (done && block.heap->check_tail) FillTail(At<char>(pointer, bytes));
+    return done;
+}
+
+// A slab's block of a heap with checks: under one lock, so that who looks at the heap sees a free block
+// with its fill, or a live one.
+void FreeChecked(Heap& heap, const Block& block, void* pointer) noexcept {
+    const SizeClass size_class = block.slab->size_class;
+    const PartGuard guard(heap, size_class);
+    if (!IsLive(LoadState(block.state))) {
+        os::FatalDoubleFree(os::Operation::kFree, pointer, &heap, block.usable);
+    }
+    if (heap.check_free) FillFree(pointer, block.usable);
+    StoreState(block.state, static_cast<uint8_t>(State::kFreeDirty));
+    heap.classes[Index(size_class)].slabs.Put(*block.slab, pointer);
+}
+
+void FreeRegionBlock(Heap& heap, const Block& block, void* pointer) noexcept {
+    const PartGuard guard(heap, heap.runs_lock);
+    Block now;
+    if (!FindRegionBlock(heap, pointer, now)) {
+        os::FatalDoubleFree(os::Operation::kFree, pointer, &heap, block.usable);
+    }
+    slab::FreeInRegion(*heap.region, pointer);
 }
 
 }  // namespace
 
 void Free(Heap* expected, void* pointer) noexcept {
     const Block block = RequireBlock(os::Operation::kFree, pointer, expected);
+    Heap& heap = *block.heap;
+    RequireTail(os::Operation::kFree, block, pointer);
+    if (block.region != nullptr) return FreeRegionBlock(heap, block, pointer);
     if (block.slab != nullptr) {
+        if (STRATA_UNLIKELY(!heap.is_plain)) return FreeChecked(heap, block, pointer);
         const SizeClass size_class = block.slab->size_class;
         StoreState(block.state, static_cast<uint8_t>(State::kFreeDirty));
-        GiveBlock(*block.heap, BinFor(*block.heap, size_class), size_class, {pointer, block.state});
+        GiveBlock(heap, BinFor(heap, size_class), size_class, {pointer, block.state});
         return;
     }
     if (!slab::MarkFree(*block.run)) {
-        os::FatalDoubleFree(os::Operation::kFree, pointer, block.heap, block.usable);
+        os::FatalDoubleFree(os::Operation::kFree, pointer, &heap, block.usable);
     }
-    UnlinkRun(*block.heap, *block.run);
+    UnlinkRun(heap, *block.run);
     slab::FreeRun(block.run);
-    PurgeTick(*block.heap);
+    PurgeTick(heap);
 }
 
 void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& options) noexcept {
-    const Block block = RequireBlock(os::Operation::kResize, pointer, expected);
+    Block block = RequireBlock(os::Operation::kResize, pointer, expected);
+    RequireTail(os::Operation::kResize, block, pointer);
     const bool aligned = (AddressOf(pointer) & (options.alignment - 1)) == 0;
-    if ((options.in_place || (aligned && IsWorthKeeping(block, bytes))) &&
-        ResizeInPlace(block, pointer, bytes, options.zero)) {
+    if (bytes <= kMaxRequest && (options.in_place || (aligned && IsWorthKeeping(block, bytes))) &&
+        ResizeInPlace(block, pointer, bytes, options)) {
         return pointer;
     }
     if (options.in_place) {
         os::SetOutOfMemoryError();
         return nullptr;
     }
-    void* moved = AllocateAligned(*block.heap, options.alignment, bytes, false);
+    UserRecord record = block.user != nullptr ? *block.user : UserRecord{};
+    record.flags |= options.user_flags;
+    AllocateOptions anew;
+    anew.alignment = options.alignment;
+    if (block.user != nullptr || options.user) anew.user = &record;
+    void* moved = AllocateWith(*block.heap, bytes, anew);
     if (moved == nullptr) return nullptr;
     const size_t kept = bytes < block.requested ? bytes : block.requested;
     std::memcpy(moved, pointer, kept);
@@ -145,99 +153,10 @@ size_t RequestedSize(const void* pointer) noexcept {
 size_t UsableSize(const void* pointer) noexcept {
     const Block block = RequireBlock(os::Operation::kSize, pointer, nullptr);
     // The far slack stands in the block's last bytes, which are then not the caller's.
-    const bool far = block.usable - block.requested > kMaxNearSlack;
-    return block.slab != nullptr && far ? block.usable - kFarSlackBytes : block.usable;
-}
-
-BlockInfo Describe(const void* pointer) noexcept {
-    BlockInfo info;
-    const SliceEntry* entry = arena::g_slice_map.Find(AddressOf(pointer));
-    if (entry == nullptr) return info;
-    info.status = BlockStatus::kUnallocated;
-    switch (entry->kind.load(kRelaxed)) {
-        case SliceKind::kNone:
-            return info;
-        case SliceKind::kSlab: {
-            const Slab& slab = *SlabOf(*entry);
-            const uint32_t index = slab.IndexOf(pointer);
-            if (index >= slab.blocks) return info;  // behind the last block
-            const uint8_t state = LoadState(slab.states + index);
-            info.heap = static_cast<Heap*>(slab.heap);
-            info.block = slab.BlockAt(index);
-            info.usable = slab.usable();
-            info.status = info.block != pointer ? BlockStatus::kInterior
-                          : IsLive(state)       ? BlockStatus::kLive
-                                                : BlockStatus::kFreed;
-            if (info.status == BlockStatus::kLive) {
-                info.requested = info.usable - LoadSlack(state, slab.BlockAt(index) + info.usable);
-            }
-            return info;
-        }
-        case SliceKind::kRun:
-        case SliceKind::kRunInterior: {
-            const LargeRun& run = *RunOf(*entry);
-            info.heap = static_cast<Heap*>(run.heap);
-            info.block = run.base;
-            info.usable = run.usable();
-            info.requested = run.requested.load(kRelaxed);
-            info.status = run.state.load(kRelaxed) != slab::RunState::kLive ? BlockStatus::kFreed
-                          : run.base != pointer                             ? BlockStatus::kInterior
-                                                                            : BlockStatus::kLive;
-            return info;
-        }
-    }
-    return info;
-}
-
-bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept {
-    const uintptr_t address = AddressOf(pointer);
-    const SliceEntry* entry = arena::g_slice_map.Find(address);
-    if (entry == nullptr) return false;
-    const SliceKind kind = entry->kind.load(std::memory_order_acquire);
-    if (kind != SliceKind::kSlab && kind != SliceKind::kRun) return false;
-    // With the lock that guards them held, the records of this heap cannot vanish; those of other
-    // heaps are not touched.
-    const auto size_class = static_cast<SizeClass>(entry->size_class.load(kRelaxed));
-    os::Lock& lock =
-        kind == SliceKind::kSlab ? heap.classes[Index(size_class)].depot.lock : heap.runs_lock;
-    const PartGuard guard(heap, lock);
-    if (entry->kind.load(kRelaxed) != kind) return false;
-    if (kind == SliceKind::kSlab && entry->size_class.load(kRelaxed) != Index(size_class)) {
-        return false;  // another slab by now, under another lock
-    }
-    if (arena::g_arenas.OwnerOf(address) != heap.serial.load(kRelaxed)) return false;
-    Block block;
-    if (!FindBlock(pointer, block) || block.heap != &heap || block.requested > block.usable) {
-        return false;
-    }
-    if (requested != nullptr) *requested = block.requested;
-    return true;
-}
-
-Heap* HeapOfLiveBlock(const void* pointer) noexcept {
-    if (!Owns(pointer)) return nullptr;
-    Heap* const heap = PinOwner(arena::g_arenas.OwnerOf(AddressOf(pointer)));
-    if (heap == nullptr) return nullptr;
-    const bool live = IsLiveBlock(*heap, pointer, nullptr);
-    Unpin(*heap);
-    return live ? heap : nullptr;
-}
-
-void ReportBadPointer(os::Operation operation, const void* pointer, const BlockInfo& info,
-                      const Heap* expected) noexcept {
-    switch (info.status) {
-        case BlockStatus::kFreed:
-            os::FatalDoubleFree(operation, pointer, info.heap, info.usable);
-        case BlockStatus::kInterior:
-            os::FatalInteriorPointer(operation, pointer, info.block, info.heap, info.usable);
-        case BlockStatus::kUnallocated:
-            os::FatalUnallocatedPointer(operation, pointer);
-        case BlockStatus::kForeign:
-            os::FatalForeignPointer(operation, pointer);
-        case BlockStatus::kLive:
-            break;
-    }
-    os::FatalWrongHeap(operation, pointer, expected, info.heap, info.requested);
+    const bool far = block.slab != nullptr && block.user == nullptr &&
+                     block.usable - block.requested > kMaxNearSlack;
+    const size_t room = block.Room();
+    return far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
 }
 
 }  // namespace strata::heap

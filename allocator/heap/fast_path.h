@@ -14,6 +14,14 @@
 
 namespace strata::heap {
 
+// The process heap once it exists.
+extern constinit std::atomic<Heap*> g_process_heap;
+
+// True for the process heap's handle; its heap is alive as long as the process.
+STRATA_INLINE bool IsProcessHandle(const void* handle) noexcept {
+    return handle == g_process_heap.load(std::memory_order_relaxed) && handle != nullptr;
+}
+
 // The slow paths: any size, any pointer, any state of the thread.
 STRATA_COLD void* AllocateSlow(size_t bytes, bool zero) noexcept;
 STRATA_COLD void FreeSlow(void* block) noexcept;
@@ -49,25 +57,34 @@ STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {
     return block;
 }
 
-// The calling thread's bins for a private heap; nullptr when it has none.
-STRATA_INLINE cache::Bin* PrivateBins(const Heap& heap) noexcept {
+// The calling thread's bins for the private heap with this handle, any value whatever; nullptr when it
+// has none. A heap that the thread has bins for is one whose record can be read, dead or alive.
+STRATA_INLINE cache::Bin* PrivateBins(const void* handle) noexcept {
     cache::ThreadCache* cache = cache::TryCurrentCache();
     if (STRATA_UNLIKELY(cache == nullptr)) return nullptr;
-    const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
-    cache::HeapSlot& slot = cache->SlotOf(serial);
-    if (STRATA_UNLIKELY(slot.serial != serial || slot.bins == nullptr)) return nullptr;
+    cache::HeapSlot& slot = cache->SlotOf(handle);
+    if (STRATA_UNLIKELY(slot.heap != handle || slot.bins == nullptr)) return nullptr;
+    const auto* const heap = static_cast<const Heap*>(handle);
+    if (STRATA_UNLIKELY(slot.serial != heap->serial.load(std::memory_order_relaxed))) {
+        return nullptr;
+    }
     return slot.bins->bins;
 }
 
-// From a private heap.
+// From the private heap with this handle; nullptr when that takes more than the thread's magazines, or
+// the handle is none.
+template <bool kZero>
+STRATA_INLINE void* AllocateIfPrivateFast(const void* handle, size_t bytes) noexcept {
+    cache::Bin* bins = bytes <= kLinearLimit ? PrivateBins(handle) : nullptr;
+    void* block;
+    if (STRATA_UNLIKELY(bins == nullptr || !PopSmall<kZero>(bins, bytes, block))) return nullptr;
+    return block;
+}
+
 template <bool kZero>
 STRATA_INLINE void* AllocatePrivateFast(Heap& heap, size_t bytes) noexcept {
-    cache::Bin* bins = bytes <= kLinearLimit ? PrivateBins(heap) : nullptr;
-    void* block;
-    if (STRATA_UNLIKELY(bins == nullptr || !PopSmall<kZero>(bins, bytes, block))) {
-        return Allocate(heap, bytes, kZero);
-    }
-    return block;
+    void* const block = AllocateIfPrivateFast<kZero>(&heap, bytes);
+    return STRATA_LIKELY(block != nullptr) ? block : Allocate(heap, bytes, kZero);
 }
 
 // Finds the state byte of the slab block that starts at `block`; false when none does.
@@ -102,15 +119,15 @@ STRATA_INLINE bool FreeIfFast(void* block) noexcept {
     return true;
 }
 
-// The same for a block of the private heap `heap`, and of no other.
-STRATA_INLINE bool FreeIfPrivateFast(Heap& heap, void* block) noexcept {
+// The same for a block of the private heap with this handle, any value whatever, and of no other.
+STRATA_INLINE bool FreeIfPrivateFast(const void* handle, void* block) noexcept {
     arena::SliceEntry* entry;
     StateByte* state;
     if (STRATA_UNLIKELY(!FindState(block, entry, state))) return false;
     if (STRATA_UNLIKELY(!IsLive(LoadState(state)))) return false;
     const auto* slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
-    cache::Bin* bins = PrivateBins(heap);
-    if (STRATA_UNLIKELY(bins == nullptr || slab->heap != &heap)) return false;
+    cache::Bin* bins = PrivateBins(handle);
+    if (STRATA_UNLIKELY(bins == nullptr || slab->heap != handle)) return false;
     cache::Bin& bin = bins[entry->size_class.load(std::memory_order_relaxed)];
     if (STRATA_UNLIKELY(!bin.Push(block, state))) return false;
     StoreState(state, static_cast<uint8_t>(State::kFreeDirty));

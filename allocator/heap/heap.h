@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "arena/process_arenas.h"
+#include "base/state_byte.h"
 #include "os/fatal.h"
 
 namespace strata::heap {
@@ -19,11 +20,26 @@ class Heap;
 // call tries again.
 bool Initialize() noexcept;
 
+// The same, once, before anything else is called: with a process heap that checks (see HeapRequest).
+bool InitializeWithChecks(bool check_tail, bool check_free) noexcept;
+
 // The heap of malloc; nullptr only when Initialize fails.
 Heap* ProcessHeap() noexcept;
 
-// A new heap; `options` are kept for Options(). nullptr when memory is short.
-Heap* CreateHeap(uint32_t options) noexcept;
+struct HeapRequest {
+    uint32_t options = 0;  // kept for Options()
+    // All zero: the heap can grow. Otherwise it is one region of this size, in `memory` of the caller's
+    // if given, of which `initial` bytes are committed at once (or were, by the caller). Page multiples.
+    size_t maximum = 0;
+    size_t initial = 0;
+    void* memory = nullptr;
+    bool executable = false;  // blocks may hold code
+    bool check_tail = false;  // notice writes behind blocks, and into free ones: slower
+    bool check_free = false;
+};
+
+// A new heap; nullptr when memory is short.
+Heap* CreateHeap(const HeapRequest& request) noexcept;
 
 // Frees all blocks of `heap`, and it. REQUIRES: alive, not the process heap, in no other thread's use.
 void DestroyHeap(Heap* heap) noexcept;
@@ -52,10 +68,21 @@ void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noe
 // Frees a live block. `expected`: the heap it must belong to, or nullptr for any.
 void Free(Heap* expected, void* block) noexcept;
 
+// The general form of the two above. `user`: what a user record beside the block holds at first; nullptr
+// for none. Its flags can be changed, and its value, as long as the block lives.
+struct AllocateOptions {
+    size_t alignment = 16;
+    bool zero = false;
+    const UserRecord* user = nullptr;
+};
+void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept;
+
 struct ResizeOptions {
-    bool zero = false;      // zero what lies past the old requested size
-    bool in_place = false;  // or fail
-    size_t alignment = 16;  // of a moved block
+    bool zero = false;        // zero what lies past the old requested size
+    bool in_place = false;    // or fail
+    size_t alignment = 16;    // of a moved block
+    bool user = false;        // with a user record from now on; one that is there is kept anyway
+    uint32_t user_flags = 0;  // to be set in it
 };
 // `block` not null. nullptr: it is as it was.
 void* Resize(Heap* expected, void* block, size_t bytes, const ResizeOptions& options) noexcept;
@@ -78,6 +105,15 @@ BlockInfo Describe(const void* pointer) noexcept;
 // The same for a pointer about which nothing is known, also against other threads' frees, but only
 // true answers for blocks of `heap`: true when it is a live block of it.
 bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept;
+// True when it is, and nothing that can be checked about it is wrong.
+bool IsIntactBlock(Heap& heap, const void* pointer) noexcept;
+// The user record of a live block of `heap`; all zero without one. False when it is no such block.
+bool GetUserRecord(Heap& heap, const void* pointer, UserRecord& record) noexcept;
+// False when it is no live block of `heap`, or was allocated without a user record.
+bool SetUserValue(Heap& heap, void* pointer, void* value) noexcept;
+// Clears the flags in `reset`, then sets those in `set`. Makes a user record if need be and there is
+// room for one beside the block; false when not.
+bool SetUserFlags(Heap& heap, void* pointer, uint32_t reset, uint32_t set) noexcept;
 // The heap in which a live block starts at `pointer`, of which nothing is known either; or nullptr.
 Heap* HeapOfLiveBlock(const void* pointer) noexcept;
 

@@ -7,12 +7,14 @@
 #include <cstdint>
 
 #include "arena/arena_set.h"
+#include "base/fill.h"
 #include "base/size_classes.h"
 #include "cache/depot.h"
 #include "cache/thread_cache.h"
 #include "os/lock.h"
 #include "os/thread.h"
 #include "slab/large_run.h"
+#include "slab/region.h"
 #include "slab/slab_set.h"
 
 namespace strata::heap {
@@ -34,6 +36,14 @@ public:
     std::atomic<uint32_t> serial;
     uint32_t options;  // the HEAP_* flags it was created with
     bool is_process_heap;
+    // No region, no checks: blocks come from slabs and runs, through magazines.
+    bool is_plain;
+    bool check_tail;  // the bytes behind each block are filled, and looked at
+    bool check_free;  // free blocks are filled, and looked at
+    os::Access access;
+
+    // Whether programs are told that this is a low-fragmentation heap (information.h).
+    std::atomic<bool> low_fragmentation;
 
     // Visitors that look at the heap without being its users (registry.h). Changed under the
     // registry's lock only.
@@ -48,6 +58,8 @@ public:
 
     os::Lock runs_lock;
     slab::LargeRun* runs;  // guarded by runs_lock
+    // Of a heap that cannot grow: all its blocks. What is in it is guarded by runs_lock.
+    slab::Region* region;
 
     Heap* next;  // in creation order; guarded by the registry's lock
     Heap* previous;
@@ -58,9 +70,13 @@ public:
         return is_process_heap ? cache::BinOffset(size_class) : cache::kNoBinOffset;
     }
     slab::SlabRequest RequestFor(SizeClass size_class) noexcept {
-        return {size_class, serial.load(std::memory_order_relaxed), this, BinOffset(size_class),
-                false};
+        return {size_class, serial.load(std::memory_order_relaxed),
+                this,       BinOffset(size_class),
+                false,      access,
+                check_free};
     }
+    // Bytes behind each block that are not the caller's.
+    uint8_t TailOf() const noexcept { return check_tail ? uint8_t{kTailBytes} : uint8_t{0}; }
 };
 static_assert(sizeof(Heap) <= kPageSize);
 

@@ -4,6 +4,7 @@
 
 #include "arena/process_arenas.h"
 #include "heap/bins.h"
+#include "heap/fast_path.h"
 #include "heap/heap.h"
 #include "heap/options.h"
 #include "os/process.h"
@@ -37,6 +38,7 @@ constinit Heap* g_free_records = nullptr;  // destroyed heaps' records, linked b
 constinit Heap* g_last_heap = nullptr;
 constinit uint32_t g_next_serial = kFirstSerial;
 constinit bool g_slot_created = false;
+constinit HeapRequest g_process_heap_request;
 constinit std::atomic<bool> g_process_ending{false};
 
 void OnThreadExit(void*) noexcept { ThreadDetach(); }
@@ -62,8 +64,8 @@ Heap* NewRecord() noexcept {
     return nullptr;
 }
 
-// REQUIRES: g_registry_lock.
-Heap* CreateLocked(uint32_t options, bool is_process_heap) noexcept {
+// A record with a serial of its own, not alive yet, or nullptr. REQUIRES: g_registry_lock.
+Heap* TakeRecordLocked() noexcept {
     Heap* heap = g_free_records;
     if (heap != nullptr) {
         g_free_records = heap->next;
@@ -73,16 +75,64 @@ Heap* CreateLocked(uint32_t options, bool is_process_heap) noexcept {
     }
     // A reused record is not made anew: others may look at it through stale handles. All lists in it
     // are empty, and its locks free.
-    heap->options = options;
-    heap->is_process_heap = is_process_heap;
     heap->serial.store(g_next_serial++, std::memory_order_relaxed);
     if (g_next_serial == 0) g_next_serial = kFirstSerial;
+    return heap;
+}
+
+// REQUIRES: g_registry_lock.
+void GiveRecordBackLocked(Heap* heap) noexcept {
+    heap->serial.store(0, std::memory_order_relaxed);
+    heap->next = g_free_records;
+    g_free_records = heap;
+}
+
+// What a heap is, from what was asked for. Before it is alive.
+void Configure(Heap& heap, const HeapRequest& request, bool is_process_heap) noexcept {
+    heap.options = request.options;
+    heap.is_process_heap = is_process_heap;
+    heap.check_tail = request.check_tail;
+    heap.check_free = request.check_free;
+    heap.is_plain = request.maximum == 0 && !request.check_tail && !request.check_free;
+    heap.access = request.executable ? os::Access::kReadWriteExecute : os::Access::kReadWrite;
+    heap.low_fragmentation.store(is_process_heap, std::memory_order_relaxed);
+    heap.region = nullptr;
+}
+
+// False when memory is short.
+bool MakeRegion(Heap& heap, const HeapRequest& request) noexcept {
+    slab::RegionRequest region;
+    region.bytes = request.maximum;
+    region.committed = request.initial;
+    region.memory = static_cast<char*>(request.memory);
+    region.owner = heap.serial.load(std::memory_order_relaxed);
+    region.heap = &heap;
+    region.access = heap.access;
+    region.fill_free = heap.check_free;
+    heap.region = slab::CreateRegion(region);
+    return heap.region != nullptr;
+}
+
+// A heap that can grow is made with as little memory as any; but one whose initial size cannot be had
+// does not come into being, as on Windows.
+bool CanCommit(size_t bytes) noexcept {
+    if (bytes > kMaxRequest - kSliceSize) return false;
+    os::ReserveRequest request;
+    request.bytes = RoundUp(bytes, kSliceSize);
+    void* const base = g_memory.Reserve(request);
+    if (base == nullptr) return false;
+    const bool done = g_memory.Commit(base, bytes, 0);
+    g_memory.Release(base, request.bytes, 0);
+    return done;
+}
+
+// REQUIRES: g_registry_lock.
+void BeginLifeLocked(Heap* heap) noexcept {
     heap->next = nullptr;
     heap->previous = g_last_heap;
     (g_last_heap != nullptr ? g_last_heap->next : g_first_heap) = heap;
     g_last_heap = heap;
     heap->life.store(Heap::Life::kAlive, std::memory_order_release);
-    return heap;
 }
 
 // REQUIRES: g_registry_lock.
@@ -160,8 +210,10 @@ bool Initialize() noexcept {
     if (!arena::InitializeProcessArenas()) return false;
     if (!g_slot_created) g_slot_created = os::CreateThreadSlot(&OnThreadExit);
     if (!g_slot_created) return false;
-    Heap* heap = CreateLocked(0, true);
+    Heap* heap = TakeRecordLocked();
     if (heap == nullptr) return false;
+    Configure(*heap, g_process_heap_request, true);
+    BeginLifeLocked(heap);
     ReadOptions();
     g_process_heap.store(heap, std::memory_order_release);
     return true;
@@ -173,10 +225,31 @@ Heap* ProcessHeap() noexcept {
     return Initialize() ? g_process_heap.load(std::memory_order_acquire) : nullptr;
 }
 
-Heap* CreateHeap(uint32_t options) noexcept {
+bool InitializeWithChecks(bool check_tail, bool check_free) noexcept {
+    g_process_heap_request.check_tail = check_tail;
+    g_process_heap_request.check_free = check_free;
+    return Initialize();
+}
+
+Heap* CreateHeap(const HeapRequest& request) noexcept {
     if (!Initialize()) return nullptr;
+    Heap* heap = nullptr;
+    {
+        const os::LockGuard guard(g_registry_lock);
+        heap = TakeRecordLocked();
+    }
+    if (heap == nullptr) return nullptr;
+    Configure(*heap, request, false);
+    const bool made = request.maximum != 0           ? MakeRegion(*heap, request)
+                      : request.initial > kSliceSize ? CanCommit(request.initial)
+                                                     : true;
     const os::LockGuard guard(g_registry_lock);
-    return CreateLocked(options, false);
+    if (!made) {
+        GiveRecordBackLocked(heap);
+        return nullptr;
+    }
+    BeginLifeLocked(heap);
+    return heap;
 }
 
 void DestroyHeap(Heap* heap) noexcept {
@@ -191,10 +264,11 @@ void DestroyHeap(Heap* heap) noexcept {
         if (slab::MarkFree(*run)) slab::FreeRun(run);
     }
     heap->runs = nullptr;
+    if (heap->region != nullptr) slab::DestroyRegion(heap->region);
+    heap->region = nullptr;
     {
         const os::LockGuard guard(g_registry_lock);
-        heap->next = g_free_records;
-        g_free_records = heap;
+        GiveRecordBackLocked(heap);
     }
     slab::PurgeRuns(os::Milliseconds(), false);
     arena::PurgeTick();

@@ -22,7 +22,4 @@ bool Pin(Heap& heap, uint32_t serial) noexcept;
 Heap* PinOwner(uint32_t serial) noexcept;
 void Unpin(Heap& heap) noexcept;
 
-// The process heap once it exists, for the fast paths.
-extern constinit std::atomic<Heap*> g_process_heap;
-
 }  // namespace strata::heap

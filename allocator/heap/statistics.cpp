@@ -21,6 +21,47 @@ void AddSlab(const slab::Slab& slab, ClassStatistics& sum) noexcept {
     }
 }
 
+void AddRegion(const slab::Region& region, uint32_t tail, ClassStatistics& sum) noexcept {
+    ++sum.slabs;
+    sum.committed += region.committed;
+    slab::RegionBlock block;
+    const void* after = nullptr;
+    while (slab::NextInRegion(region, after, tail, block)) {
+        after = block.block;
+        if (block.status != slab::RegionBlock::Status::kLive) continue;
+        ++sum.live_blocks;
+        sum.live_bytes += block.requested;
+    }
+}
+
+// What cannot be overwritten by a program but through a bug of Strata's; and, with checks, what can.
+bool HasIntactTails(const Heap& heap, const slab::Slab& slab) noexcept {
+    for (uint32_t i = 0; i < slab.limit; ++i) {
+        uint32_t slack;
+        char* const block = slab.BlockAt(i);
+        if (!ReadSlack(slab.states + i, block + slab.usable(), slack)) continue;
+        if (heap.check_tail && !IsTailIntact(block + slab.usable() - slack)) return false;
+    }
+    return true;
+}
+
+bool IsRegionConsistent(const Heap& heap) noexcept {
+    const slab::Region& region = *heap.region;
+    if (region.heap != &heap || !region.map.IsConsistent()) return false;
+    slab::RegionBlock block;
+    const void* after = nullptr;
+    while (slab::NextInRegion(region, after, heap.TailOf(), block)) {
+        after = block.block;
+        const char* const bytes = static_cast<const char*>(block.block);
+        if (block.status == slab::RegionBlock::Status::kLive) {
+            if (heap.check_tail && !IsTailIntact(bytes + block.requested)) return false;
+        } else if (heap.check_free && FindChangedFill(bytes, block.usable) != block.usable) {
+            return false;
+        }
+    }
+    return true;
+}
+
 }  // namespace
 
 ClassStatistics CollectClass(Heap& heap, size_t class_index) noexcept {
@@ -38,8 +79,9 @@ ClassStatistics CollectRuns(Heap& heap) noexcept {
         ++sum.slabs;
         ++sum.live_blocks;
         sum.live_bytes += run->requested.load(kRelaxed);
-        sum.committed += run->usable();
+        sum.committed += run->extent();
     }
+    if (heap.region != nullptr) AddRegion(*heap.region, heap.TailOf(), sum);
     return sum;
 }
 
@@ -77,6 +119,10 @@ void Collect(Statistics& statistics) noexcept {
 }
 
 size_t LargestFreeBlock(Heap& heap) noexcept {
+    if (heap.region != nullptr) {
+        const PartGuard guard(heap, heap.runs_lock);
+        return slab::LargestFreeInRegion(*heap.region);
+    }
     size_t largest = 0;
     for (size_t i = kSizeClasses; i-- > 0 && largest == 0;) {
         const PartGuard guard(heap, static_cast<SizeClass>(i));
@@ -93,7 +139,7 @@ bool IsConsistent(Heap& heap) noexcept {
         const PartGuard guard(heap, static_cast<SizeClass>(i));
         heap.classes[i].slabs.ForEach([&](const slab::Slab& slab) {
             good = good && slab.heap == &heap && Index(slab.size_class) == i &&
-                   slab::IsConsistent(slab);
+                   slab::IsConsistent(slab) && (heap.is_plain || HasIntactTails(heap, slab));
         });
     }
     const PartGuard guard(heap, heap.runs_lock);
@@ -101,9 +147,10 @@ bool IsConsistent(Heap& heap) noexcept {
         const size_t requested = run->requested.load(kRelaxed);
         good = good && run->heap == &heap && requested <= run->committed &&
                run->committed <= run->capacity() &&
-               arena::g_slice_map.Find(AddressOf(run->base)) != nullptr;
+               arena::g_slice_map.Find(AddressOf(run->base)) != nullptr &&
+               (!heap.check_tail || IsTailIntact(run->base + requested));
     }
-    return good;
+    return good && (heap.region == nullptr || IsRegionConsistent(heap));
 }
 
 }  // namespace strata::heap

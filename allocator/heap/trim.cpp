@@ -1,5 +1,6 @@
 // Giving memory back on request.
 #include "heap/bins.h"
+#include "heap/fast_path.h"
 #include "heap/heap.h"
 #include "heap/registry.h"
 #include "heap/statistics.h"
@@ -17,13 +18,18 @@ void HandInOwnBins(Heap& heap) noexcept {
         return;
     }
     const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
-    cache::HeapSlot& slot = cache->SlotOf(serial);
+    cache::HeapSlot& slot = cache->SlotOf(&heap);
     if (slot.serial == serial) HandInSlot(slot);
 }
 
 }  // namespace
 
 void Trim(Heap& heap) noexcept {
+    if (heap.region != nullptr) {
+        const PartGuard guard(heap, heap.runs_lock);
+        slab::TrimRegion(*heap.region);
+        return;
+    }
     HandInOwnBins(heap);
     DrainDepots(heap, false);
 }

@@ -100,6 +100,24 @@ void FatalCorruptBlock(Operation operation, const void* block, const void* heap,
     Die(message);
 }
 
+void FatalTailOverrun(Operation operation, const void* block, const void* heap,
+                      size_t requested) noexcept {
+    Message message;
+    Begin(message);
+    message.Put(Verb(operation)).Put(" of overrun block ").PutAddress(block).Put(" (");
+    message.PutDecimal(requested).Put(" bytes requested) in heap ").PutAddress(heap);
+    message.Put(": the bytes behind it were overwritten");
+    Die(message);
+}
+
+void FatalWriteAfterFree(const void* block, const void* heap, size_t offset) noexcept {
+    Message message;
+    Begin(message);
+    message.Put("free block ").PutAddress(block).Put(" of heap ").PutAddress(heap);
+    message.Put(" was written to at offset ").PutDecimal(offset).Put(" after it was freed");
+    Die(message);
+}
+
 void FatalInvalidHeap(const void* handle) noexcept {
     Message message;
     Begin(message);

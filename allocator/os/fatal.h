@@ -33,6 +33,11 @@ enum class Operation : unsigned char { kFree, kResize, kSize };
 // The slack of a live block is impossible: the last bytes of the block were overwritten.
 [[noreturn]] void FatalCorruptBlock(Operation operation, const void* block, const void* heap,
                                     size_t bytes) noexcept;
+// The bytes behind a live block are not as they were filled (heaps with tail checks).
+[[noreturn]] void FatalTailOverrun(Operation operation, const void* block, const void* heap,
+                                   size_t requested) noexcept;
+// The fill pattern of a free block has changed (heaps with free checks).
+[[noreturn]] void FatalWriteAfterFree(const void* block, const void* heap, size_t offset) noexcept;
 // A heap handle is not a live heap.
 [[noreturn]] void FatalInvalidHeap(const void* handle) noexcept;
 // HEAP_GENERATE_EXCEPTIONS where there are no structured exceptions.

@@ -17,9 +17,9 @@ void* Memory::Reserve(const ReserveRequest& request) noexcept {
     return address;
 }
 
-bool Memory::Commit(void* address, size_t bytes, size_t fresh_bytes) noexcept {
+bool Memory::Commit(void* address, size_t bytes, size_t fresh_bytes, Access access) noexcept {
     Count(commit_calls_);
-    if (!calls_->commit(address, bytes)) return false;
+    if (!calls_->commit(address, bytes, access)) return false;
     const size_t now = committed_.fetch_add(fresh_bytes, std::memory_order_relaxed) + fresh_bytes;
     size_t peak = peak_committed_.load(std::memory_order_relaxed);
     while (now > peak &&

@@ -15,30 +15,39 @@
 
 namespace strata::os {
 
-enum class Access : uint8_t { kNone, kRead, kReadWrite };
+enum class Access : uint8_t { kNone, kRead, kReadWrite, kReadWriteExecute };
 
 inline constexpr uint32_t kAnyNode = UINT32_MAX;
 
 struct ReserveRequest {
-    void* address = nullptr;   // exactly there or not at all; nullptr: anywhere
-    size_t bytes = 0;          // a multiple of kSliceSize
-    size_t alignment = 0;      // a power of two >= kSliceSize, or 0
-    uint32_t node = kAnyNode;  // preferred NUMA node
+    void* address = nullptr;             // exactly there or not at all; nullptr: anywhere
+    size_t bytes = 0;                    // a multiple of kSliceSize
+    size_t alignment = 0;                // a power of two >= kSliceSize, or 0
+    uint32_t node = kAnyNode;            // preferred NUMA node
+    Access access = Access::kReadWrite;  // what its pages will be committed for
 };
 
 // What a platform provides; SystemMemory below is checked against it where it is defined.
 template <typename T>
 concept VirtualMemory = requires(const ReserveRequest& request, void* p, size_t n, Access access) {
     { T::Reserve(request) } noexcept -> std::same_as<void*>;  // nullptr on failure
-    { T::Commit(p, n) } noexcept -> std::same_as<bool>;       // page multiples, in one reservation
+    // Page multiples, in one reservation; kReadWrite or kReadWriteExecute.
+    { T::Commit(p, n, access) } noexcept -> std::same_as<bool>;
     { T::Decommit(p, n) } noexcept -> std::same_as<bool>;
     { T::Release(p, n) } noexcept -> std::same_as<bool>;          // what Reserve gave, whole
     { T::Protect(p, n, access) } noexcept -> std::same_as<bool>;  // committed pages
 };
 
+// Memory that somebody else reserved.
+struct RangeInfo {
+    bool usable = false;   // all of it is reserved, and what is committed of it can be written
+    size_t committed = 0;  // bytes from its start on, without a gap
+};
+RangeInfo QueryRange(const void* address, size_t bytes) noexcept;
+
 struct SystemMemory {
     static void* Reserve(const ReserveRequest& request) noexcept;
-    static bool Commit(void* address, size_t bytes) noexcept;
+    static bool Commit(void* address, size_t bytes, Access access = Access::kReadWrite) noexcept;
     static bool Decommit(void* address, size_t bytes) noexcept;
     static bool Release(void* address, size_t bytes) noexcept;
     static bool Protect(void* address, size_t bytes, Access access) noexcept;
@@ -49,7 +58,7 @@ static_assert(VirtualMemory<SystemMemory>);
 // microseconds; an indirect call costs nothing beside them.
 struct MemoryCalls {
     void* (*reserve)(const ReserveRequest&) noexcept;
-    bool (*commit)(void*, size_t) noexcept;
+    bool (*commit)(void*, size_t, Access) noexcept;
     bool (*decommit)(void*, size_t) noexcept;
     bool (*release)(void*, size_t) noexcept;
     bool (*protect)(void*, size_t, Access) noexcept;
@@ -77,7 +86,8 @@ public:
 
     void* Reserve(const ReserveRequest& request) noexcept;
     // `fresh_bytes` of the range were not committed before; only they enter the books.
-    bool Commit(void* address, size_t bytes, size_t fresh_bytes) noexcept;
+    bool Commit(void* address, size_t bytes, size_t fresh_bytes,
+                Access access = Access::kReadWrite) noexcept;
     // `committed_bytes` of the range are committed. A failed call leaves them so.
     bool Decommit(void* address, size_t bytes, size_t committed_bytes) noexcept;
     // `committed_bytes` of the reservation are committed.

@@ -33,9 +33,11 @@ void SetInvalidArgumentError() noexcept;
 uint32_t GetLastErrorCode() noexcept;
 void SetLastErrorCode(uint32_t code) noexcept;
 
-// Raises STATUS_NO_MEMORY as a structured exception (HEAP_GENERATE_EXCEPTIONS). Without SEH it ends
+// HEAP_GENERATE_EXCEPTIONS: raise STATUS_NO_MEMORY, or STATUS_ACCESS_VIOLATION for a bad argument, as
+// structured exceptions. They return when a handler continues. Without structured exceptions they end
 // the process with a message.
-[[noreturn]] void RaiseNoMemory();
+void RaiseNoMemory(size_t bytes);
+void RaiseAccessViolation(const void* handle);
 
 // The NUMA node of the processor this thread runs on, or kAnyNode when there is only one.
 uint32_t PreferredNumaNode() noexcept;

@@ -1,5 +1,6 @@
 // Allocating, freeing and asking about blocks.
 #include "heap/fast_path.h"
+#include "os/process.h"
 #include "override/heap_entries.h"
 
 namespace strata::override {
@@ -58,6 +59,10 @@ STRATA_NOINLINE WideBoolean NTAPI FreeEntry(void* handle, ULONG flags, void* blo
 // nothing: such blocks are few and mostly from before the start.
 template <bool kCounting>
 STRATA_NOINLINE void* NTAPI ReAllocateEntry(void* handle, ULONG flags, void* block, SIZE_T bytes) {
+    if (block == nullptr) {  // NULL, and no error
+        os::SetLastErrorCode(0);
+        return nullptr;
+    }
     if (!heap::Owns(block)) {
         CountForeign<kCounting>(Entry::kReAllocate, STRATA_RETURN_ADDRESS());
         return Original<ReAllocateFunction>(Entry::kReAllocate)(handle, flags, block, bytes);
@@ -94,12 +99,12 @@ STRATA_NOINLINE WideBoolean NTAPI ValidateEntry(void* handle, ULONG flags, const
     return heap != nullptr && api::HeapIsValid(*heap, flags, block);
 }
 
-bool IsValidBlock(void* handle, ULONG flags, const void* block) noexcept {
-    heap::Heap* const heap = HeapOf(handle);
-    return heap != nullptr && api::HeapIsValid(*heap, flags, block);
+// A block that is none of the heap's: FALSE and, as every caller of these wants to know, the reason.
+WideBoolean Answer(bool good) noexcept {
+    if (!good) os::SetInvalidArgumentError();
+    return good;
 }
 
-// No block of ours has a user value or user flags: requests for them went to the original.
 template <bool kCounting>
 STRATA_NOINLINE WideBoolean NTAPI GetUserInfoEntry(void* handle, ULONG flags, void* block,
                                                    void** value, ULONG* user_flags) {
@@ -109,9 +114,10 @@ STRATA_NOINLINE WideBoolean NTAPI GetUserInfoEntry(void* handle, ULONG flags, vo
                                                                   user_flags);
     }
     Count<kCounting>(Entry::kGetUserInfo, Served::kStrata);
-    if (!IsValidBlock(handle, flags, block)) return FALSE;
-    if (value != nullptr) *value = nullptr;
-    if (user_flags != nullptr) *user_flags = 0;
+    heap::Heap* const heap = HeapOf(handle);
+    uint32_t found = 0;
+    if (heap == nullptr || !api::HeapGetUserInfo(*heap, block, value, &found)) return Answer(false);
+    if (user_flags != nullptr) *user_flags = found;
     return TRUE;
 }
 
@@ -123,7 +129,8 @@ STRATA_NOINLINE WideBoolean NTAPI SetUserValueEntry(void* handle, ULONG flags, v
         return Original<SetUserValueFunction>(Entry::kSetUserValue)(handle, flags, block, value);
     }
     Count<kCounting>(Entry::kSetUserValue, Served::kStrata);
-    return FALSE;  // as for any block that was allocated without HEAP_SETTABLE_USER_VALUE
+    heap::Heap* const heap = HeapOf(handle);
+    return Answer(heap != nullptr && api::HeapSetUserValue(*heap, block, value));
 }
 
 template <bool kCounting>
@@ -135,8 +142,8 @@ STRATA_NOINLINE WideBoolean NTAPI SetUserFlagsEntry(void* handle, ULONG flags, v
                                                                     set);
     }
     Count<kCounting>(Entry::kSetUserFlags, Served::kStrata);
-    // Clearing flags that are never set succeeds; setting one cannot be kept.
-    return set == 0 && IsValidBlock(handle, flags, block);
+    heap::Heap* const heap = HeapOf(handle);
+    return Answer(heap != nullptr && api::HeapSetUserFlags(*heap, block, reset, set));
 }
 
 // Fills blocks[0 … count) and returns how many it could make.

@@ -12,6 +12,7 @@ namespace strata::override {
 struct HeapContext {
     const void* process_handle = nullptr;  // the system's process heap, PEB::ProcessHeap
     heap::Heap* process_heap = nullptr;    // ours, its companion
+    uint32_t check_flags = 0;              // checks that the process asks for all of its heaps
     uintptr_t ntdll_begin = 0;
     uintptr_t ntdll_bytes = 0;
 };

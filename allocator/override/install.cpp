@@ -1,5 +1,6 @@
 #include "override/install.h"
 
+#include "api/win32_heap.h"
 #include "heap/heap.h"
 #include "os/process.h"
 #include "os/thread.h"
@@ -19,6 +20,9 @@ constexpr uint32_t kPebGlobalFlag = 0xBC;
 // Microsoft, "GFlags Flag Table": page heap; Application Verifier.
 constexpr uint32_t kFlagPageHeap = 0x02000000;
 constexpr uint32_t kFlagVerifier = 0x00000100;
+// The debug heap, which a program gets that is started in a debugger: tail and free checks.
+constexpr uint32_t kFlagTailCheck = 0x00000010;
+constexpr uint32_t kFlagFreeCheck = 0x00000020;
 
 template <typename T>
 T ReadPeb(uint32_t offset) noexcept {
@@ -138,7 +142,14 @@ void Install(const Settings& settings) noexcept {
     if (const char* const reason = ReasonToDecline()) return SetDeclined(reason);
     const Module ntdll = FindModule(L"ntdll.dll");
     if (ntdll.handle == nullptr) return SetDeclined("ntdll.dll is not found");
-    if (!heap::Initialize()) return SetDeclined("no memory for Strata's heap");
+    const auto flags = ReadPeb<uint32_t>(kPebGlobalFlag);
+    const bool tail = (flags & kFlagTailCheck) != 0;
+    const bool free = (flags & kFlagFreeCheck) != 0;
+    if (!heap::InitializeWithChecks(tail, free)) {
+        return SetDeclined("no memory for Strata's heap");
+    }
+    g_context.check_flags =
+        (tail ? api::kHeapTailChecking : 0) | (free ? api::kHeapFreeChecking : 0);
 
     g_context.process_handle = ReadPeb<const void*>(kPebProcessHeap);
     g_context.process_heap = heap::ProcessHeap();

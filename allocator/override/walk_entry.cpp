@@ -37,6 +37,9 @@ static_assert(sizeof(RtlWalkEntry) == 48 && offsetof(RtlWalkEntry, flags) == 18 
 
 constexpr uint16_t kBusy = 0x0001;
 constexpr uint16_t kSegment = 0x0002;
+// The user value and the three settable flags.
+constexpr uint16_t kSettableValue = 0x0010;
+constexpr uint16_t kSettableFlagsShift = 4;  // from HEAP_SETTABLE_USER_FLAG1 (0x200) to 0x20
 constexpr uint16_t kUncommitted = 0x0100;
 // Later systems report and expect this one for uncommitted ranges; both are set and both are read.
 constexpr uint16_t kUncommittedLater = 0x1000;
@@ -84,6 +87,11 @@ RtlWalkEntry ToNative(const api::WalkEntry& entry) noexcept {
             break;
         case api::WalkEntry::Kind::kBusy:
             native.flags = kBusy;
+            if (entry.has_user) {
+                native.flags |= kSettableValue;
+                native.flags |= static_cast<uint16_t>(entry.user_flags >> kSettableFlagsShift);
+                native.block.settable = reinterpret_cast<SIZE_T>(entry.user_value);
+            }
             break;
         case api::WalkEntry::Kind::kUncommitted:
             native.flags = kUncommitted | kUncommittedLater;

@@ -1,5 +1,7 @@
 // Creating, destroying, locking and asking about whole heaps. A heap that Strata serves has two
 // parts: ours, and the system's behind the same handle, which holds what was left to it.
+#include "api/heap_information.h"
+#include "os/process.h"
 #include "override/heap_entries.h"
 
 namespace strata::override {
@@ -7,40 +9,67 @@ namespace strata::override {
 namespace {
 
 // What RtlCreateHeap may be asked for here: HEAP_NO_SERIALIZE, HEAP_GENERATE_EXCEPTIONS, the checking
-// flags and alignment to 16 bytes, and HEAP_CLASS_1, "private heap", which is what HeapCreate asks
-// for. Not: executable heaps (0x40000), segment heaps asked for by name (0x100), other classes, which
-// are shared with other processes or looked into by their owners.
-constexpr uint32_t kCreateFlags = 0x310F7;
+// flags, alignment to 16 bytes, executable blocks, and HEAP_CLASS_1, "private heap", which is what
+// HeapCreate asks for. Not: segment heaps asked for by name (0x100), other classes, which are shared
+// with other processes or looked into by their owners. A heap in memory that the caller brings is the
+// original's as well: its structure stands at the start of that memory, where others expect it.
+constexpr uint32_t kCreateFlags = 0x710F7;
+// Of these, what our part is made with.
+constexpr uint32_t kOurFlags = api::kHeapNoSerialize | api::kHeapGenerateExceptions |
+                               api::kHeapTailChecking | api::kHeapFreeChecking |
+                               api::kHeapCreateEnableExecute;
 
-// A heap grows when it says so, or when it names no size (HeapCreate with a maximum of 0 comes as
-// the one or as the other).
-bool CanServe(ULONG flags, const void* base, SIZE_T reserve, const void* lock,
-              const void* parameters) noexcept {
-    const bool grows = (flags & api::kHeapGrowable) != 0 || reserve == 0;
-    return grows && (flags & ~kCreateFlags) == 0 && base == nullptr && lock == nullptr &&
+bool CanServe(ULONG flags, const void* base, const void* lock, const void* parameters) noexcept {
+    return (flags & ~kCreateFlags) == 0 && base == nullptr && lock == nullptr &&
            parameters == nullptr;
+}
+
+// A heap grows when it says so, or when it names no size (HeapCreate with a maximum of 0 comes as the
+// one or as the other).
+bool Grows(ULONG flags, SIZE_T reserve) noexcept {
+    return (flags & api::kHeapGrowable) != 0 || reserve == 0;
+}
+
+heap::Heap* MakeOurs(ULONG flags, SIZE_T reserve, SIZE_T commit) noexcept {
+    const ULONG ours = (flags | g_context.check_flags) & kOurFlags;
+    return Grows(flags, reserve) ? api::HeapCreate(ours, commit, 0)
+                                 : api::HeapCreate(ours, commit, reserve);
+}
+
+// The system's part, which holds next to nothing, of the smallest size; whatever was asked for is for
+// ours.
+void* MakeSystems(ULONG flags, SIZE_T reserve) noexcept {
+    const SIZE_T least = Grows(flags, reserve) || reserve < kSliceSize ? reserve : kSliceSize;
+    return Original<CreateFunction>(Entry::kCreate)(flags, nullptr, least, 0, nullptr, nullptr);
+}
+
+// Both parts behind one handle; nullptr when one cannot be had.
+void* MakeBoth(ULONG flags, SIZE_T reserve, SIZE_T commit) noexcept {
+    heap::Heap* const heap = MakeOurs(flags, reserve, commit);
+    if (heap == nullptr) return nullptr;
+    if (void* const handle = MakeSystems(flags, reserve)) {
+        if (g_heap_map.Insert(handle, heap)) return handle;
+        Original<DestroyFunction>(Entry::kDestroy)(handle);
+    }
+    heap::DestroyHeap(heap);
+    return nullptr;
 }
 
 template <bool kCounting>
 STRATA_NOINLINE void* NTAPI CreateEntry(ULONG flags, void* base, SIZE_T reserve, SIZE_T commit,
                                         void* lock, void* parameters) {
     const bool ntdll = IsInNtdll(STRATA_RETURN_ADDRESS());
-    void* const handle =
-        Original<CreateFunction>(Entry::kCreate)(flags, base, reserve, commit, lock, parameters);
-    if (handle == nullptr || ntdll || !CanServe(flags, base, reserve, lock, parameters)) {
-        Count<kCounting>(Entry::kCreate, ntdll ? Served::kNtdll : Served::kOriginal);
-        return handle;
+    if (!ntdll && CanServe(flags, base, lock, parameters)) {
+        const uint32_t error = os::GetLastErrorCode();
+        if (void* const handle = MakeBoth(flags, reserve, commit)) {
+            Count<kCounting>(Entry::kCreate, Served::kStrata);
+            return handle;
+        }
+        os::SetLastErrorCode(error);
     }
-    heap::Heap* const heap =
-        heap::CreateHeap(flags & (api::kHeapNoSerialize | api::kHeapGenerateExceptions));
-    if (heap != nullptr && g_heap_map.Insert(handle, heap)) {
-        Count<kCounting>(Entry::kCreate, Served::kStrata);
-        return handle;
-    }
-    // No memory for a companion: the system's heap serves alone.
-    if (heap != nullptr) heap::DestroyHeap(heap);
-    Count<kCounting>(Entry::kCreate, Served::kOriginal);
-    return handle;
+    // Not ours to serve, or no memory for it: perhaps the system has some, or says why not.
+    Count<kCounting>(Entry::kCreate, ntdll ? Served::kNtdll : Served::kOriginal);
+    return Original<CreateFunction>(Entry::kCreate)(flags, base, reserve, commit, lock, parameters);
 }
 
 template <bool kCounting>
@@ -81,36 +110,62 @@ STRATA_NOINLINE SIZE_T NTAPI CompactEntry(void* handle, ULONG flags) {
     const SIZE_T original = Original<CompactFunction>(Entry::kCompact)(handle, flags);
     if (heap == nullptr) return original;
     const SIZE_T ours = api::HeapCompact(*heap, flags);
-    return ours > original ? ours : original;
+    const SIZE_T largest = ours > original ? ours : original;
+    if (largest == 0) os::SetLastErrorCode(0);  // NO_ERROR tells "none" from a failure
+    return largest;
 }
 
-// The system's part of a heap remembers what it was told and answers as it always does: programs see
-// the low-fragmentation heap on or off exactly as without Strata.
+LONG StatusOf(api::InformationError error) noexcept {
+    switch (error) {
+        case api::InformationError::kNone:
+            return 0;
+        case api::InformationError::kInvalidParameter:
+            return static_cast<LONG>(0xC000000D);  // STATUS_INVALID_PARAMETER
+        case api::InformationError::kBufferTooSmall:
+            return static_cast<LONG>(0xC0000023);  // STATUS_BUFFER_TOO_SMALL
+        case api::InformationError::kFailed:
+            return static_cast<LONG>(0xC0000001);  // STATUS_UNSUCCESSFUL
+        case api::InformationError::kNoAccess:
+            return static_cast<LONG>(0xC0000005);  // STATUS_ACCESS_VIOLATION
+    }
+    return static_cast<LONG>(0xC0000001);
+}
+
+// The classes of heapapi.h are answered for the heaps we serve; others exist, and are the system's.
 template <bool kCounting>
 STRATA_NOINLINE LONG NTAPI QueryInformationEntry(void* handle, ULONG information_class,
                                                  void* information, SIZE_T bytes,
                                                  SIZE_T* returned) {
-    Count<kCounting>(Entry::kQueryInformation, Served::kOriginal);
+    heap::Heap* const heap = HeapOf(handle);
+    const bool ours = information_class == api::kHeapCompatibilityInformation &&
+                      (heap != nullptr || handle == nullptr);
+    Count<kCounting>(Entry::kQueryInformation, ours ? Served::kStrata : Served::kOriginal);
+    if (ours) {
+        return StatusOf(
+            api::QueryHeapInformation(heap, information_class, information, bytes, returned));
+    }
     return Original<InformationFunction>(Entry::kQueryInformation)(handle, information_class,
                                                                    information, bytes, returned);
 }
 
-constexpr ULONG kOptimizeResources = 3;  // HeapOptimizeResources, winnt.h
-
 template <bool kCounting>
 STRATA_NOINLINE LONG NTAPI SetInformationEntry(void* handle, ULONG information_class,
                                                void* information, SIZE_T bytes) {
-    Count<kCounting>(Entry::kSetInformation, Served::kOriginal);
-    if (information_class == kOptimizeResources) {
-        // "Decommit cached memory", for one heap, or for all of them when the handle is null.
-        if (heap::Heap* const heap = HeapOf(handle)) {
-            api::HeapCompact(*heap, 0);
-        } else if (handle == nullptr) {
-            heap::PurgeAll();
-        }
+    heap::Heap* const heap = HeapOf(handle);
+    const bool known = information_class == api::kHeapCompatibilityInformation ||
+                       information_class == api::kHeapEnableTerminationOnCorruption ||
+                       information_class == api::kHeapOptimizeResources;
+    const bool ours = known && (heap != nullptr || handle == nullptr);
+    Count<kCounting>(Entry::kSetInformation, ours ? Served::kStrata : Served::kOriginal);
+    const auto original = Original<SetInformationFunction>(Entry::kSetInformation);
+    if (!ours) return original(handle, information_class, information, bytes);
+    const api::InformationError error =
+        api::SetHeapInformation(heap, information_class, information, bytes);
+    // The system's part is told as well; what it says does not change what ours did.
+    if (error == api::InformationError::kNone) {
+        original(handle, information_class, information, bytes);
     }
-    return Original<SetInformationFunction>(Entry::kSetInformation)(handle, information_class,
-                                                                    information, bytes);
+    return StatusOf(error);
 }
 
 template <bool kCounting>

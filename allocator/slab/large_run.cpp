@@ -25,7 +25,7 @@ bool CommitTo(LargeRun& run, size_t end) noexcept {
     if (end <= run.committed) return true;
     if (run.direct) {
         const size_t fresh = end - run.committed;
-        if (!g_memory.Commit(run.base + run.committed, fresh, fresh)) return false;
+        if (!g_memory.Commit(run.base + run.committed, fresh, fresh, run.access)) return false;
         g_direct_committed.fetch_add(fresh, std::memory_order_relaxed);
     } else if (!g_arenas.Commit(run.base, run.base + end)) {
         return false;
@@ -43,33 +43,28 @@ void DecommitTail(LargeRun& run, size_t end) noexcept {
     if (run.touched > end) run.touched = end;
 }
 
-// Zeroes [from, to) where it may hold data, and notes that the caller may now write up to `to`.
+// Zeroes [from, to) where it may hold data, and notes that the caller may now write up to `to`, and
+// whoever fills the tail behind that.
 void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept {
     const size_t dirty_end = run.touched < to ? run.touched : to;
     if (zero && from < dirty_end) std::memset(run.base + from, 0, dirty_end - from);
-    const size_t end = PagesUp(to);
+    const size_t end = PagesUp(to + run.tail);
     if (end > run.touched) run.touched = end;
 }
 
 // From the cache: whole, committed, its slice map entries in place.
-LargeRun* TakeCached(size_t bytes, size_t alignment, bool zero, void* heap) noexcept {
-    LargeRun* run = g_run_cache.Take(DivideUp(bytes, kSliceSize), alignment);
+LargeRun* TakeCached(const RunRequest& request, size_t placed) noexcept {
+    LargeRun* run = g_run_cache.Take(DivideUp(placed, kSliceSize), request.alignment);
     if (run == nullptr) return nullptr;
-    if (!CommitTo(*run, PagesUp(bytes))) {
-        ReleaseRun(run);
-        return nullptr;
-    }
-    run->heap = heap;
-    ZeroAndTouch(*run, 0, bytes, zero);
-    run->requested.store(bytes, std::memory_order_relaxed);
-    run->state.store(RunState::kLive, std::memory_order_release);
-    return run;
+    if (CommitTo(*run, PagesUp(placed))) return run;
+    ReleaseRun(run);
+    return nullptr;
 }
 
 bool PlaceShared(LargeRun& run, size_t bytes, size_t alignment) noexcept {
     const size_t slices = DivideUp(bytes, kSliceSize);
     const size_t step = alignment <= kSliceSize ? 1 : alignment / kSliceSize;
-    run.base = g_arenas.Allocate(slices, step, kRunOwner);
+    run.base = g_arenas.Allocate(slices, step, kRunOwner, run.access);
     if (run.base == nullptr) return false;
     run.slices = slices;
     run.committed = g_arenas.CommittedPrefix(run.base, slices);
@@ -80,7 +75,7 @@ bool PlaceShared(LargeRun& run, size_t bytes, size_t alignment) noexcept {
 }
 
 bool PlaceDirect(LargeRun& run, size_t bytes, size_t alignment) noexcept {
-    run.base = g_arenas.AllocateDedicated(bytes, alignment, kRunOwner);
+    run.base = g_arenas.AllocateDedicated(bytes, alignment, kRunOwner, run.access);
     if (run.base == nullptr) return false;
     run.direct = true;
     run.slices = g_arenas.DedicatedBytes(run.base) / kSliceSize;
@@ -92,6 +87,9 @@ bool PlaceDirect(LargeRun& run, size_t bytes, size_t alignment) noexcept {
 }  // namespace
 
 size_t DirectCommitted() noexcept { return g_direct_committed.load(std::memory_order_relaxed); }
+void CountDirectCommitted(size_t added, size_t removed) noexcept {
+    g_direct_committed.fetch_add(added - removed, std::memory_order_relaxed);
+}
 
 void ReleaseRun(LargeRun* run) noexcept {
     g_slice_map.Clear(AddressOf(run->base), run->direct ? 1 : run->slices);
@@ -104,27 +102,36 @@ void ReleaseRun(LargeRun* run) noexcept {
     g_metadata.Free(run, sizeof(LargeRun));
 }
 
-LargeRun* AllocateRun(size_t bytes, size_t alignment, bool zero, void* heap) noexcept {
-    if (bytes > kMaxRequest - kArenaSize || alignment > kMapArenas * kArenaSize) return nullptr;
-    const size_t placed = bytes == 0 ? 1 : bytes;
-    const bool shared =
-        placed <= kMaxRunSlices * kSliceSize && alignment <= kMaxRunSlices * kSliceSize;
-    if (shared) {
-        if (LargeRun* run = TakeCached(bytes, alignment, zero, heap)) return run;
-    }
-    auto* run = static_cast<LargeRun*>(g_metadata.Allocate(sizeof(LargeRun)));
-    if (run == nullptr) return nullptr;
-    new (run) LargeRun{};
-    const bool ok =
-        shared ? PlaceShared(*run, placed, alignment) : PlaceDirect(*run, placed, alignment);
-    if (!ok) {
-        g_metadata.Free(run, sizeof(LargeRun));
+LargeRun* AllocateRun(const RunRequest& request) noexcept {
+    if (request.bytes > kMaxRequest - kArenaSize || request.alignment > kMapArenas * kArenaSize) {
         return nullptr;
     }
-    run->heap = heap;
-    ZeroAndTouch(*run, 0, bytes, zero);
-    run->requested.store(bytes, std::memory_order_relaxed);
-    g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);
+    const size_t extent = request.bytes + request.tail;
+    const size_t placed = extent == 0 ? 1 : extent;
+    const bool shared =
+        placed <= kMaxRunSlices * kSliceSize && request.alignment <= kMaxRunSlices * kSliceSize;
+    const bool cacheable = shared && request.access == os::Access::kReadWrite;
+    LargeRun* run = cacheable ? TakeCached(request, placed) : nullptr;
+    const bool cached = run != nullptr;
+    if (!cached) {
+        run = static_cast<LargeRun*>(g_metadata.Allocate(sizeof(LargeRun)));
+        if (run == nullptr) return nullptr;
+        new (run) LargeRun{};
+        run->access = request.access;
+        const bool ok = shared ? PlaceShared(*run, placed, request.alignment)
+                               : PlaceDirect(*run, placed, request.alignment);
+        if (!ok) {
+            g_metadata.Free(run, sizeof(LargeRun));
+            return nullptr;
+        }
+    }
+    run->heap = request.heap;
+    run->has_user = false;
+    run->tail = request.tail;
+    ZeroAndTouch(*run, 0, request.bytes, request.zero);
+    run->requested.store(request.bytes, std::memory_order_relaxed);
+    run->state.store(RunState::kLive, std::memory_order_release);
+    if (!cached) g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);
     return run;
 }
 
@@ -133,19 +140,21 @@ bool MarkFree(LargeRun& run) noexcept {
 }
 
 void FreeRun(LargeRun* run) noexcept {
-    if (run->direct || !g_run_cache.Put(run)) ReleaseRun(run);
+    const bool cacheable = !run->direct && run->access == os::Access::kReadWrite;
+    if (!cacheable || !g_run_cache.Put(run)) ReleaseRun(run);
 }
 
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
     const size_t old = run.requested.load(std::memory_order_relaxed);
-    const size_t slices = DivideUp(bytes == 0 ? 1 : bytes, kSliceSize);
     if (bytes > kMaxRequest - kArenaSize) return false;
+    const size_t extent = bytes + run.tail;
+    const size_t slices = DivideUp(extent == 0 ? 1 : extent, kSliceSize);
     if (slices > run.slices) {
         const size_t extra = slices - run.slices;
         if (run.direct || slices > kMaxRunSlices) return false;
         if (!g_arenas.Extend(run.base, run.slices, extra, kRunOwner)) return false;
         const bool dirty = g_arenas.IsDirty(run.base + run.capacity(), extra);
-        if (!CommitTo(run, PagesUp(bytes))) {
+        if (!CommitTo(run, PagesUp(extent))) {
             g_arenas.Free(run.base + run.capacity(), extra);
             return false;
         }
@@ -159,12 +168,12 @@ bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
         run.slices = slices;
         if (run.committed > run.capacity()) run.committed = run.capacity();
         if (run.touched > run.capacity()) run.touched = run.capacity();
-    } else if (!CommitTo(run, PagesUp(bytes))) {
+    } else if (!CommitTo(run, PagesUp(extent))) {
         return false;
-    } else if (run.direct && PagesUp(bytes) <= run.committed / 2) {
-        DecommitTail(run, PagesUp(bytes));  // not for less: it may grow again
+    } else if (run.direct && PagesUp(extent) <= run.committed / 2) {
+        DecommitTail(run, PagesUp(extent));  // not for less: it may grow again
     }
-    if (bytes > old) ZeroAndTouch(run, old, bytes, zero);
+    if (extent > old) ZeroAndTouch(run, old, bytes, zero);
     run.requested.store(bytes, std::memory_order_relaxed);
     return true;
 }

@@ -16,6 +16,7 @@
 #include "arena/arena_set.h"
 #include "base/bits.h"
 #include "base/constants.h"
+#include "base/state_byte.h"
 #include "os/lock.h"
 
 namespace strata::slab {
@@ -32,13 +33,19 @@ struct LargeRun {
     size_t touched;    // bytes from base on that may hold data; above, committed memory is zero
     std::atomic<size_t> requested;
     uint64_t freed_epoch;
+    UserRecord user;  // if has_user; its slack is not used
     std::atomic<RunState> state;
     bool direct;
+    bool has_user;
+    uint8_t tail;  // bytes behind the requested ones that are not the caller's
+    os::Access access;
 
     size_t capacity() const noexcept { return slices * kSliceSize; }
-    // What the caller may write: whole pages.
-    size_t usable() const noexcept {
-        return RoundUp(requested.load(std::memory_order_relaxed), kPageSize);
+    // What the caller may write: whole pages, but for the tail.
+    size_t usable() const noexcept { return extent() - tail; }
+    // With the tail.
+    size_t extent() const noexcept {
+        return RoundUp(requested.load(std::memory_order_relaxed) + tail, kPageSize);
     }
 };
 
@@ -46,9 +53,17 @@ struct LargeRun {
 // heap's own: so a walker who holds that list's lock knows which runs cannot vanish.
 inline constexpr arena::Owner kRunOwner = 2;
 
-// A live run of `bytes` at a multiple of `alignment`. With `zero`, all of it is zero.
-// nullptr when memory is short. REQUIRES: alignment a power of two.
-LargeRun* AllocateRun(size_t bytes, size_t alignment, bool zero, void* heap) noexcept;
+struct RunRequest {
+    size_t bytes = 0;
+    size_t alignment = kMinAlignment;  // a power of two
+    bool zero = false;
+    uint8_t tail = 0;
+    os::Access access = os::Access::kReadWrite;
+    void* heap = nullptr;
+};
+
+// A live run without user record; nullptr when memory is short.
+LargeRun* AllocateRun(const RunRequest& request) noexcept;
 
 // Marks a live run free; false when it is free already. Exactly one caller gets true.
 bool MarkFree(LargeRun& run) noexcept;
@@ -57,14 +72,16 @@ bool MarkFree(LargeRun& run) noexcept;
 void FreeRun(LargeRun* run) noexcept;
 
 // Resizes in place; false when that is not possible, and nothing has changed. With `zero` the bytes
-// from the old to the new requested size are zero. REQUIRES: nobody else looks at the record.
+// from the old to the new requested size are zero; what the tail holds is the caller's business.
+// REQUIRES: nobody else looks at the record.
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
 
 // Frees cached runs that have decayed, or all.
 void PurgeRuns(uint64_t now, bool everything) noexcept;
 
-// Committed bytes of all direct blocks.
+// Committed bytes of all direct blocks, and of regions with a reservation of their own.
 size_t DirectCommitted() noexcept;
+void CountDirectCommitted(size_t added, size_t removed) noexcept;
 
 // For fork in the POSIX build.
 os::Lock& RunCacheLock() noexcept;

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/fill.h"
+
 namespace strata::slab {
 
 namespace {
@@ -40,7 +42,11 @@ bool Grow(Slab& slab, bool grow_fast) noexcept {
         if (!arena::g_arenas.Commit(slab.base, slab.base + end)) return false;
     }
     const uint32_t limit = static_cast<uint32_t>(end / spacing);
-    for (uint32_t i = slab.limit; i < limit; ++i) AddFree(slab, i);
+    for (uint32_t i = slab.limit; i < limit; ++i) {
+        AddFree(slab, i);
+        const bool zero = LoadState(slab.states + i) == static_cast<uint8_t>(State::kFreeZero);
+        if (slab.fill_free && !zero) FillFree(slab.BlockAt(i), slab.usable());
+    }
     slab.limit = limit;
     return true;
 }
@@ -55,7 +61,7 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     const ClassInfo& info = InfoOf(request.size_class);
     void* chunk = arena::g_metadata.Allocate(SlabRecordBytes(request.size_class));
     if (chunk == nullptr) return nullptr;
-    char* base = arena::g_arenas.Allocate(info.slices, 1, request.owner);
+    char* base = arena::g_arenas.Allocate(info.slices, 1, request.owner, request.access);
     if (base == nullptr) {
         arena::g_metadata.Free(chunk, SlabRecordBytes(request.size_class));
         return nullptr;
@@ -67,6 +73,7 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     slab->blocks = info.blocks;
     slab->size_class = request.size_class;
     slab->slices = info.slices;
+    slab->fill_free = request.fill_free;
     slab->first_word = static_cast<uint32_t>(Words(info.blocks));
     std::memset(slab->bits, 0, Words(info.blocks) * sizeof(uint64_t));
     slab->states = reinterpret_cast<StateByte*>(slab->bits + Words(info.blocks));
@@ -122,6 +129,11 @@ bool IsConsistent(const Slab& slab) noexcept {
         uint32_t slack;
         const bool live = ReadSlack(slab.states + i, slab.BlockAt(i) + slab.usable(), slack);
         if (live && (listed || slack > slab.usable())) return false;
+        const bool filled = slab.fill_free && listed &&
+                            LoadState(slab.states + i) == static_cast<uint8_t>(State::kFreeDirty);
+        if (filled && FindChangedFill(slab.BlockAt(i), slab.usable()) != slab.usable()) {
+            return false;
+        }
     }
     return free == slab.free && slab.limit <= slab.blocks && !IsLive(slab.states[slab.blocks]);
 }

@@ -37,6 +37,7 @@ struct Slab {
     SizeClass size_class;
     uint8_t slices;
     bool in_partial;   // which list of its SlabSet
+    bool fill_free;    // free blocks that are not zero hold the fill pattern (base/fill.h)
     uint64_t bits[1];  // blocks / 64, rounded up
 
     bool IsFull() const noexcept { return free == 0 && limit == blocks; }
@@ -59,6 +60,8 @@ struct SlabRequest {
     void* heap;
     uint16_t bin_offset;
     bool grow_fast;  // the class has full slabs already: commit in larger steps
+    os::Access access = os::Access::kReadWrite;
+    bool fill_free = false;  // as in Slab
 };
 
 // A new slab without blocks in use. nullptr when memory is short.

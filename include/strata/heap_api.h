@@ -27,15 +27,27 @@ typedef HEAP_SUMMARY STRATA_HEAP_SUMMARY_TYPE;
 
 STRATA_EXTERN_C_BEGIN
 
-/* A heap. Options: HEAP_GENERATE_EXCEPTIONS, HEAP_NO_SERIALIZE (accepted: Strata always
-   serialises), HEAP_CREATE_ALIGN_16. HEAP_CREATE_ENABLE_EXECUTE and a maximum size are refused with
-   ERROR_NOT_SUPPORTED. The handle is a multiple of 64 KiB. NULL on failure. */
+/* A heap. Options: HEAP_GENERATE_EXCEPTIONS; HEAP_NO_SERIALIZE (accepted: Strata always serialises, but
+   such a heap cannot be locked); HEAP_CREATE_ENABLE_EXECUTE (its blocks may hold code);
+   HEAP_CREATE_ALIGN_16; HEAP_TAIL_CHECKING_ENABLED and HEAP_FREE_CHECKING_ENABLED (writes behind blocks
+   and into freed blocks end the process when they are noticed, and make StrataHeapValidate fail).
+   With a maximum size, in bytes, the heap never grows beyond it, and its blocks are smaller than 1 MiB.
+   Without one, an initial size is only proved to be available. The handle is a multiple of 64 KiB.
+   NULL and ERROR_NOT_ENOUGH_MEMORY on failure. */
 STRATA_API HANDLE STRATA_WINAPI StrataHeapCreate(DWORD options, SIZE_T initial_size,
                                                  SIZE_T maximum_size);
+/* A heap of fixed size in `bytes` bytes of the caller's memory at `base`, a multiple of 4096: from
+   VirtualAlloc (reserved at least; pages are committed as needed) or a writable view of a file. All of
+   the heap's blocks lie there, and nothing else is touched; its records lie elsewhere, so the contents
+   are of no use to other processes. The memory stays the caller's, who may release it after
+   StrataHeapDestroy. NULL and ERROR_INVALID_PARAMETER when it is not such memory.
+   (RtlCreateHeap with a base address; Microsoft, ntifs.h.) */
+STRATA_API HANDLE STRATA_WINAPI StrataHeapCreateInRegion(DWORD options, LPVOID base, SIZE_T bytes);
 /* Frees the heap with everything in it. Not for the process heap: FALSE, ERROR_INVALID_PARAMETER. */
 STRATA_API BOOL STRATA_WINAPI StrataHeapDestroy(HANDLE heap);
 /* `bytes` bytes, 16-byte aligned. Flags: HEAP_ZERO_MEMORY, HEAP_GENERATE_EXCEPTIONS,
-   HEAP_NO_SERIALIZE. NULL and ERROR_NOT_ENOUGH_MEMORY on failure, or STATUS_NO_MEMORY raised. */
+   HEAP_NO_SERIALIZE, STRATA_HEAP_SETTABLE_USER_VALUE and its flags. NULL and ERROR_NOT_ENOUGH_MEMORY
+   on failure, or STATUS_NO_MEMORY raised. */
 STRATA_API LPVOID STRATA_WINAPI StrataHeapAlloc(HANDLE heap, DWORD flags, SIZE_T bytes);
 /* Resizes; additional flag HEAP_REALLOC_IN_PLACE_ONLY. NULL leaves the block untouched. */
 STRATA_API LPVOID STRATA_WINAPI StrataHeapReAlloc(HANDLE heap, DWORD flags, LPVOID block,
@@ -61,6 +73,27 @@ STRATA_API BOOL STRATA_WINAPI StrataHeapWalk(HANDLE heap, LPPROCESS_HEAP_ENTRY e
 /* Totals; set cb to sizeof(HEAP_SUMMARY) first. */
 STRATA_API BOOL STRATA_WINAPI StrataHeapSummary(HANDLE heap, DWORD flags,
                                                 STRATA_HEAP_SUMMARY_TYPE* summary);
+
+/* A value, and three flags, that the program keeps beside a block: for blocks that were allocated with
+   STRATA_HEAP_SETTABLE_USER_VALUE or one of the flags. They move with the block. FALSE and
+   ERROR_INVALID_PARAMETER when `block` is not a live block of `heap` or has no place for them.
+   (RtlSetUserValueHeap, RtlGetUserInfoHeap, RtlSetUserFlagsHeap.) */
+#define STRATA_HEAP_SETTABLE_USER_VALUE 0x00000100u
+#define STRATA_HEAP_SETTABLE_USER_FLAG1 0x00000200u
+#define STRATA_HEAP_SETTABLE_USER_FLAG2 0x00000400u
+#define STRATA_HEAP_SETTABLE_USER_FLAG3 0x00000800u
+STRATA_API BOOL STRATA_WINAPI StrataHeapSetUserValue(HANDLE heap, DWORD flags, LPVOID block,
+                                                     LPVOID value);
+/* `value` and `user_flags` may be NULL; both are zero for a block without them. */
+STRATA_API BOOL STRATA_WINAPI StrataHeapGetUserInfo(HANDLE heap, DWORD flags, LPCVOID block,
+                                                    LPVOID* value, DWORD* user_flags);
+/* Clears the flags in `reset`, then sets those in `set`. */
+STRATA_API BOOL STRATA_WINAPI StrataHeapSetUserFlags(HANDLE heap, DWORD flags, LPVOID block,
+                                                     DWORD reset, DWORD set);
+
+/* HeapCompatibilityInformation (2: the low-fragmentation heap; it stays on),
+   HeapEnableTerminationOnCorruption (always on), HeapOptimizeResources (gives cached memory back; of
+   all heaps for NULL). */
 STRATA_API BOOL STRATA_WINAPI StrataHeapSetInformation(HANDLE heap,
                                                        HEAP_INFORMATION_CLASS information_class,
                                                        PVOID information, SIZE_T length);

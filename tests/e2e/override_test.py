@@ -156,7 +156,7 @@ class Programs(Case):
 
     def test_mixed_blocks(self):
         # Blocks with handles stay with the system for now.
-        self.compare("mixed_blocks", share=0.5)
+        self.compare("mixed_blocks", share=0.95)
 
 
 class Activation(Case):

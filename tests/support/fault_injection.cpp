@@ -19,8 +19,8 @@ struct FaultyMemory {
     static void* Reserve(const os::ReserveRequest& request) noexcept {
         return Refused(kReserve) ? nullptr : os::SystemMemory::Reserve(request);
     }
-    static bool Commit(void* address, size_t bytes) noexcept {
-        return !Refused(kCommit) && os::SystemMemory::Commit(address, bytes);
+    static bool Commit(void* address, size_t bytes, os::Access access) noexcept {
+        return !Refused(kCommit) && os::SystemMemory::Commit(address, bytes, access);
     }
     static bool Decommit(void* address, size_t bytes) noexcept {
         return !Refused(kDecommit) && os::SystemMemory::Decommit(address, bytes);

@@ -30,6 +30,8 @@ int ProtectionOf(Access access) noexcept {
             return PROT_READ;
         case Access::kReadWrite:
             return PROT_READ | PROT_WRITE;
+        case Access::kReadWriteExecute:
+            return PROT_READ | PROT_WRITE | PROT_EXEC;
     }
     return PROT_NONE;
 }
@@ -41,6 +43,23 @@ void* Map(void* address, size_t bytes, int flags) noexcept {
 }
 
 }  // namespace
+
+// There is no telling whether mapped pages can be written without reading a file: the caller is
+// believed. All of a mapping counts as committed.
+RangeInfo QueryRange(const void* address, size_t bytes) noexcept {
+    const ErrnoKeeper keeper;
+    RangeInfo info;
+    unsigned char resident[64];
+    for (size_t offset = 0; offset < bytes; offset += sizeof resident * kPageSize) {
+        const size_t left = bytes - offset;
+        const size_t most = sizeof resident * kPageSize;
+        char* const from = static_cast<char*>(const_cast<void*>(address)) + offset;
+        if (mincore(from, left < most ? left : most, resident) != 0) return info;
+    }
+    info.usable = true;
+    info.committed = bytes;
+    return info;
+}
 
 void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
     const ErrnoKeeper keeper;
@@ -60,9 +79,9 @@ void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
     return raw + head;
 }
 
-bool SystemMemory::Commit(void* address, size_t bytes) noexcept {
+bool SystemMemory::Commit(void* address, size_t bytes, Access access) noexcept {
     const ErrnoKeeper keeper;
-    return mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
+    return mprotect(address, bytes, ProtectionOf(access)) == 0;
 }
 
 bool SystemMemory::Decommit(void* address, size_t bytes) noexcept {

@@ -124,7 +124,8 @@ void SetInvalidArgumentError() noexcept {
 uint32_t GetLastErrorCode() noexcept { return t_last_error; }
 void SetLastErrorCode(uint32_t code) noexcept { t_last_error = code; }
 
-void RaiseNoMemory() { FatalOutOfMemory(0); }
+void RaiseNoMemory(size_t bytes) { FatalOutOfMemory(bytes); }
+void RaiseAccessViolation(const void* handle) { FatalInvalidHeap(handle); }
 
 uint32_t PreferredNumaNode() noexcept { return kAnyNode; }
 

@@ -22,6 +22,20 @@ private:
     DWORD saved_;
 };
 
+DWORD ProtectionOf(Access access) noexcept {
+    switch (access) {
+        case Access::kNone:
+            return PAGE_NOACCESS;
+        case Access::kRead:
+            return PAGE_READONLY;
+        case Access::kReadWrite:
+            return PAGE_READWRITE;
+        case Access::kReadWriteExecute:
+            return PAGE_EXECUTE_READWRITE;
+    }
+    return PAGE_NOACCESS;
+}
+
 // VirtualAlloc2 is there from Windows 10 1803 on, in kernelbase. The structures are those of
 // winnt.h under names of our own, as older SDKs lack them.
 struct AddressRequirements {
@@ -70,36 +84,24 @@ void* ReserveWith(VirtualAlloc2Fn virtual_alloc2, const ReserveRequest& request)
         parameters[count].type = kParameterNumaNode;
         parameters[count++].number = request.node;
     }
-    return virtual_alloc2(nullptr, request.address, request.bytes, MEM_RESERVE, PAGE_READWRITE,
-                          count != 0 ? parameters : nullptr, count);
+    return virtual_alloc2(nullptr, request.address, request.bytes, MEM_RESERVE,
+                          ProtectionOf(request.access), count != 0 ? parameters : nullptr, count);
 }
 
 // Without VirtualAlloc2: reserves more, gives it back, and reserves the aligned part of it, before
 // another thread does; that race is why it tries more than once.
-void* ReserveAligned(size_t bytes, size_t alignment) noexcept {
+void* ReserveAligned(size_t bytes, size_t alignment, DWORD protection) noexcept {
     constexpr int kTries = 8;
     for (int i = 0; i < kTries && bytes + alignment > bytes; ++i) {
-        void* raw = VirtualAlloc(nullptr, bytes + alignment, MEM_RESERVE, PAGE_READWRITE);
+        void* raw = VirtualAlloc(nullptr, bytes + alignment, MEM_RESERVE, protection);
         if (raw == nullptr) return nullptr;
         void* aligned = reinterpret_cast<void*>(RoundUp(AddressOf(raw), alignment));
         VirtualFree(raw, 0, MEM_RELEASE);
-        void* result = VirtualAlloc(aligned, bytes, MEM_RESERVE, PAGE_READWRITE);
+        void* result = VirtualAlloc(aligned, bytes, MEM_RESERVE, protection);
         if (result == aligned) return result;
         if (result != nullptr) VirtualFree(result, 0, MEM_RELEASE);
     }
     return nullptr;
-}
-
-DWORD ProtectionOf(Access access) noexcept {
-    switch (access) {
-        case Access::kNone:
-            return PAGE_NOACCESS;
-        case Access::kRead:
-            return PAGE_READONLY;
-        case Access::kReadWrite:
-            return PAGE_READWRITE;
-    }
-    return PAGE_NOACCESS;
 }
 
 void* ReserveAnywhere(const ReserveRequest& request) noexcept {
@@ -108,16 +110,46 @@ void* ReserveAnywhere(const ReserveRequest& request) noexcept {
             if (void* result = ReserveWith(virtual_alloc2, request)) return result;
         }
     }
-    if (request.alignment > kSliceSize) return ReserveAligned(request.bytes, request.alignment);
-    return VirtualAlloc(nullptr, request.bytes, MEM_RESERVE, PAGE_READWRITE);
+    const DWORD protection = ProtectionOf(request.access);
+    if (request.alignment > kSliceSize) {
+        return ReserveAligned(request.bytes, request.alignment, protection);
+    }
+    return VirtualAlloc(nullptr, request.bytes, MEM_RESERVE, protection);
+}
+
+bool IsWritable(DWORD protection) noexcept {
+    constexpr DWORD kWritable =
+        PAGE_READWRITE | PAGE_WRITECOPY | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
+    return (protection & kWritable) != 0 && (protection & PAGE_GUARD) == 0;
 }
 
 }  // namespace
 
+RangeInfo QueryRange(const void* address, size_t bytes) noexcept {
+    const LastErrorKeeper keeper;
+    RangeInfo info;
+    const char* const begin = static_cast<const char*>(address);
+    bool gap = false;
+    for (size_t offset = 0; offset < bytes;) {
+        MEMORY_BASIC_INFORMATION found;
+        if (VirtualQuery(begin + offset, &found, sizeof found) == 0) return info;
+        if (found.State == MEM_FREE) return info;
+        const char* const end = static_cast<const char*>(found.BaseAddress) + found.RegionSize;
+        const bool committed = found.State == MEM_COMMIT;
+        if (committed && !IsWritable(found.Protect)) return info;
+        gap = gap || !committed;
+        offset = static_cast<size_t>(end - begin);
+        if (!gap) info.committed = offset < bytes ? offset : bytes;
+    }
+    info.usable = true;
+    return info;
+}
+
 void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
     const LastErrorKeeper keeper;
     if (request.address == nullptr) return ReserveAnywhere(request);
-    void* result = VirtualAlloc(request.address, request.bytes, MEM_RESERVE, PAGE_READWRITE);
+    void* result =
+        VirtualAlloc(request.address, request.bytes, MEM_RESERVE, ProtectionOf(request.access));
     if (result != nullptr && result != request.address) {
         VirtualFree(result, 0, MEM_RELEASE);  // the address was rounded: not what was asked for
         return nullptr;
@@ -125,9 +157,9 @@ void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
     return result;
 }
 
-bool SystemMemory::Commit(void* address, size_t bytes) noexcept {
+bool SystemMemory::Commit(void* address, size_t bytes, Access access) noexcept {
     const LastErrorKeeper keeper;
-    return VirtualAlloc(address, bytes, MEM_COMMIT, PAGE_READWRITE) != nullptr;
+    return VirtualAlloc(address, bytes, MEM_COMMIT, ProtectionOf(access)) != nullptr;
 }
 
 bool SystemMemory::Decommit(void* address, size_t bytes) noexcept {

@@ -142,9 +142,14 @@ void SetInvalidArgumentError() noexcept { SetLastError(ERROR_INVALID_PARAMETER);
 uint32_t GetLastErrorCode() noexcept { return GetLastError(); }
 void SetLastErrorCode(uint32_t code) noexcept { SetLastError(code); }
 
-void RaiseNoMemory() {
-    RtlRaiseStatus(static_cast<LONG>(0xC0000017));
-    FailFast();  // a handler continued an exception that cannot be continued
+void RaiseNoMemory(size_t bytes) {
+    const ULONG_PTR information[] = {bytes};
+    RaiseException(0xC0000017, 0, 1, information);
+}
+
+void RaiseAccessViolation(const void* handle) {
+    const ULONG_PTR information[] = {0 /* a read */, reinterpret_cast<ULONG_PTR>(handle)};
+    RaiseException(0xC0000005, 0, 2, information);
 }
 
 uint32_t PreferredNumaNode() noexcept {

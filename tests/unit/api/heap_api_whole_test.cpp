@@ -45,6 +45,7 @@ TEST_F(HeapApi, LockAndUnlock) {
     EXPECT_TRUE(StrataHeapUnlock(heap_));
     other.join();
     EXPECT_FALSE(StrataHeapUnlock(heap_)) << "not held";
+    ExpectError(288);  // ERROR_NOT_OWNER
     StrataHeapFree(heap_, 0, block);
 }
 
@@ -56,13 +57,18 @@ std::map<void*, SIZE_T> Walk(HANDLE heap, size_t* regions = nullptr) {
         const uintptr_t address = reinterpret_cast<uintptr_t>(entry.lpData);
         if ((entry.wFlags & PROCESS_HEAP_REGION) != 0) {
             EXPECT_EQ(entry.wFlags, PROCESS_HEAP_REGION);
-            EXPECT_GE(address, region_end);
             EXPECT_GT(entry.Region.dwCommittedSize, 0u);
             region_end = address + entry.Region.dwCommittedSize + entry.Region.dwUnCommittedSize;
             if (regions != nullptr) ++*regions;
             continue;
         }
-        EXPECT_LE(address + entry.cbData, region_end);
+        constexpr BYTE kLargeBlock = 64;
+        if (entry.iRegionIndex == kLargeBlock) {
+            EXPECT_EQ(entry.cbOverhead, 0);
+            EXPECT_EQ(address % 65536, 0u);
+        } else {
+            EXPECT_LE(address + entry.cbData, region_end);
+        }
         if ((entry.wFlags & PROCESS_HEAP_ENTRY_BUSY) != 0) {
             EXPECT_TRUE(busy.emplace(entry.lpData, entry.cbData).second);
         }
@@ -81,6 +87,9 @@ TEST_F(HeapApi, Walk) {
     size_t regions = 0;
     EXPECT_EQ(Walk(heap_, &regions), expected);
     EXPECT_GT(regions, 10u);
+    PROCESS_HEAP_ENTRY first = {};
+    EXPECT_TRUE(StrataHeapWalk(heap_, &first));
+    EXPECT_EQ(first.lpData, heap_) << "the heap's own record";
     StrataHeapFree(heap_, 0, expected.begin()->first);
     expected.erase(expected.begin());
     EXPECT_TRUE(StrataHeapLock(heap_));
@@ -129,6 +138,34 @@ TEST_F(HeapApi, SetInformation) {
     ExpectError(ERROR_INVALID_PARAMETER);
 }
 
+TEST_F(HeapApi, HeapsThatCannotHaveLowFragmentation) {
+    ULONG value = 2;
+    for (const HANDLE heap :
+         {StrataHeapCreate(HEAP_NO_SERIALIZE, 0, 0), StrataHeapCreate(0, 0, 1 << 20),
+          StrataHeapCreate(HEAP_TAIL_CHECKING_ENABLED, 0, 0)}) {
+        EXPECT_FALSE(
+            StrataHeapSetInformation(heap, HeapCompatibilityInformation, &value, sizeof value));
+        ExpectError(ERROR_INVALID_PARAMETER);
+        for (int i = 0; i < 100; ++i) StrataHeapAlloc(heap, 0, 100);
+        ULONG mode = 77;
+        EXPECT_TRUE(StrataHeapQueryInformation(heap, HeapCompatibilityInformation, &mode,
+                                               sizeof mode, nullptr));
+        EXPECT_EQ(mode, 0u);
+        EXPECT_TRUE(StrataHeapDestroy(heap));
+    }
+}
+
+TEST_F(HeapApi, AHeapWithoutSerialisationIsNotLocked) {
+    const HANDLE heap = StrataHeapCreate(HEAP_NO_SERIALIZE, 0, 0);
+    EXPECT_TRUE(StrataHeapLock(heap));
+    std::thread([&] { EXPECT_NE(StrataHeapAlloc(heap, 0, 100000), nullptr); }).join();
+    StrataSetLastError(kUntouched);
+    EXPECT_TRUE(StrataHeapUnlock(heap));
+    EXPECT_TRUE(StrataHeapUnlock(heap)) << "nothing to be held";
+    ExpectError(kUntouched);
+    EXPECT_TRUE(StrataHeapDestroy(heap));
+}
+
 TEST_F(HeapApi, SetInformationOptimizesResources) {
     // { version 1, flags 0 }, for one heap or for all.
     DWORD information[2] = {1, 0};
@@ -137,6 +174,13 @@ TEST_F(HeapApi, SetInformationOptimizesResources) {
     EXPECT_TRUE(StrataHeapSetInformation(heap_, optimize, information, sizeof information));
     EXPECT_TRUE(StrataHeapSetInformation(nullptr, optimize, information, sizeof information));
     ExpectError(kUntouched);
+    EXPECT_FALSE(StrataHeapSetInformation(heap_, optimize, information, 4));
+    ExpectError(ERROR_INSUFFICIENT_BUFFER);
+    EXPECT_FALSE(StrataHeapSetInformation(heap_, optimize, nullptr, 0));
+    ExpectError(ERROR_INVALID_PARAMETER);
+    information[0] = 2;
+    EXPECT_FALSE(StrataHeapSetInformation(heap_, optimize, information, sizeof information));
+    ExpectError(ERROR_INVALID_PARAMETER);
     EXPECT_TRUE(StrataHeapValidate(heap_, 0, nullptr));
 }
 
@@ -145,8 +189,12 @@ TEST_F(HeapApi, QueryInformation) {
     SIZE_T length = 0;
     EXPECT_TRUE(StrataHeapQueryInformation(heap_, HeapCompatibilityInformation, &value,
                                            sizeof value, &length));
-    EXPECT_EQ(value, 2u) << "the low-fragmentation heap";
+    EXPECT_EQ(value, 0u) << "a standard heap at first";
     EXPECT_EQ(length, sizeof value);
+    for (int i = 0; i < 18; ++i) StrataHeapAlloc(heap_, 0, 100);
+    EXPECT_TRUE(StrataHeapQueryInformation(heap_, HeapCompatibilityInformation, &value,
+                                           sizeof value, nullptr));
+    EXPECT_EQ(value, 2u) << "the low-fragmentation heap when it is used";
     ExpectError(kUntouched);
     EXPECT_FALSE(
         StrataHeapQueryInformation(heap_, HeapCompatibilityInformation, &value, 1, &length));

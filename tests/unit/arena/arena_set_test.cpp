@@ -181,6 +181,38 @@ TEST_F(ArenaSetTest, FreedPagesStayForTheNextOneAndCountAsDirty) {
     EXPECT_EQ(test::FindPatternBreak(base, 3 * kPageSize, 9), 3 * kPageSize);
 }
 
+TEST_F(ArenaSetTest, DecommitTakesTheEndOfACommittedPart) {
+    char* const base = Take(3);
+    ASSERT_TRUE(arenas_->Commit(base, base + 2 * kSliceSize + 3 * kPageSize));
+    const size_t before = Committed();
+    const size_t counted = arenas_->slice_committed();
+    ASSERT_TRUE(arenas_->Decommit(base + 5 * kPageSize, base + 3 * kSliceSize));
+    const size_t taken = 2 * kSliceSize - 2 * kPageSize;
+    EXPECT_EQ(before - Committed(), taken);
+    EXPECT_EQ(counted - arenas_->slice_committed(), taken);
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 3), 5 * kPageSize);
+    EXPECT_TRUE(arenas_->Decommit(base + 5 * kPageSize, base + 3 * kSliceSize)) << "nothing to do";
+    faults_.FailNth(test::kDecommit, 1);
+    EXPECT_FALSE(arenas_->Decommit(base, base + kSliceSize));
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 3), 5 * kPageSize);
+    CommitAll(base, 3);
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 3), 3 * kSliceSize);
+}
+
+TEST_F(ArenaSetTest, ExecutableSlicesHaveArenasOfTheirOwn) {
+    char* const data = Take(1);
+    char* const code = arenas_->Allocate(1, 1, kMe, os::Access::kReadWriteExecute);
+    ASSERT_NE(code, nullptr);
+    EXPECT_NE(AddressOf(data) / kArenaSize, AddressOf(code) / kArenaSize);
+    EXPECT_EQ(arenas_->AccessOf(data), os::Access::kReadWrite);
+    EXPECT_EQ(arenas_->AccessOf(code), os::Access::kReadWriteExecute);
+    CommitAll(code, 1);
+    code[kSliceSize - 1] = 1;
+    arenas_->Free(code, 1);
+    EXPECT_NE(Take(1), code) << "freed, but not for data";
+    EXPECT_EQ(arenas_->Allocate(1, 1, kMe, os::Access::kReadWriteExecute), code);
+}
+
 TEST_F(ArenaSetTest, SetOwnerChangesJustThese) {
     char* const base = Take(3);
     arenas_->SetOwner(base + kSliceSize, 1, kOther);

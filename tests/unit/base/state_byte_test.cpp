@@ -43,12 +43,33 @@ TEST(StateByte, EverySlackRoundTrips) {
     }
 }
 
+TEST(StateByte, AUserRecordEndsTheBlock) {
+    char block[64] = {};
+    char* const end = block + sizeof block;
+    StateByte state = 0;
+    int value = 0;
+    StoreLiveUser(&state, end, &value, 0x200, 20);
+    EXPECT_EQ(state, 254);
+    EXPECT_TRUE(IsLive(state));
+    EXPECT_TRUE(HasUserRecord(state));
+    EXPECT_FALSE(HasUserRecord(253));
+    EXPECT_FALSE(HasUserRecord(255));
+    EXPECT_EQ(LoadSlack(state, end), 20u);
+    uint32_t slack = 0;
+    EXPECT_TRUE(ReadSlack(&state, end, slack));
+    EXPECT_EQ(slack, 20u);
+    UserRecord record;
+    std::memcpy(&record, end - sizeof record, sizeof record);
+    EXPECT_EQ(record.value, &value);
+    EXPECT_EQ(record.flags, 0x200u);
+}
+
 TEST(StateByte, TheEdgeBetweenNearAndFar) {
     char block[512] = {};
     char* const end = block + sizeof block;
     StateByte state = 0;
     StoreLive(&state, end, kMaxNearSlack);
-    EXPECT_EQ(state, 254);
+    EXPECT_EQ(state, 253);
     StoreLive(&state, end, kMaxNearSlack + 1);
     EXPECT_EQ(state, 255);
     uint32_t stored = 0;

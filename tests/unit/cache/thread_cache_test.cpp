@@ -120,16 +120,19 @@ TEST(ThreadCacheLayout, OffsetsLeadToTheBins) {
     EXPECT_EQ(offsets.size(), kSizeClasses + 1);
 }
 
-TEST(ThreadCacheLayout, SerialsTakeTurnsOnTheSlots) {
+TEST(ThreadCacheLayout, HeapsTakeTurnsOnTheSlots) {
     const auto cache = std::make_unique<ThreadCache>();
-    for (uint32_t serial = 0; serial < kHeapSlots; ++serial) {
-        for (uint32_t other = 0; other < serial; ++other) {
-            EXPECT_NE(&cache->SlotOf(serial), &cache->SlotOf(other));
-        }
-        EXPECT_EQ(&cache->SlotOf(serial), &cache->SlotOf(serial + kHeapSlots));
+    // Records lie 64 KiB apart. Any value has a slot.
+    const auto slot = [&](uintptr_t record) {
+        return &cache->SlotOf(reinterpret_cast<const void*>(record * kSliceSize));
+    };
+    for (uintptr_t record = 0; record < kHeapSlots; ++record) {
+        for (uintptr_t other = 0; other < record; ++other) EXPECT_NE(slot(record), slot(other));
+        EXPECT_EQ(slot(record), slot(record + kHeapSlots));
     }
-    EXPECT_GE(&cache->SlotOf(UINT32_MAX), cache->slots);
-    EXPECT_LT(&cache->SlotOf(UINT32_MAX), cache->slots + kHeapSlots);
+    HeapSlot* const last = &cache->SlotOf(reinterpret_cast<const void*>(UINTPTR_MAX));
+    EXPECT_GE(last, cache->slots);
+    EXPECT_LT(last, cache->slots + kHeapSlots);
 }
 
 class HeapBinsTest : public test::ProcessFixture {};

@@ -41,7 +41,7 @@ TEST(Heap, HandlesAreDistinctAndAligned) {
     const size_t before = AllHeaps().size();
     std::vector<Heap*> heaps;
     for (int i = 0; i < 200; ++i) {
-        Heap* const heap = CreateHeap(0);
+        Heap* const heap = CreateHeap({});
         ASSERT_NE(heap, nullptr);
         EXPECT_EQ(AddressOf(heap) % 65536, 0u);
         EXPECT_EQ(FromHandle(heap), heap);
@@ -88,7 +88,7 @@ TEST(Heap, GarbageIsNoHandle) {
 }
 
 TEST(Heap, OptionsAreKept) {
-    const TestHeap heap(0x10004);
+    const TestHeap heap({.options = 0x10004});
     EXPECT_EQ(Options(*heap), 0x10004u);
     const TestHeap plain;
     EXPECT_EQ(Options(*plain), 0u);
@@ -147,7 +147,7 @@ TEST(Heap, ThousandsAtOnce) {
     const auto round = [] {
         std::vector<Heap*> heaps;
         for (int i = 0; i < kHeaps; ++i) {
-            heaps.push_back(CreateHeap(0));
+            heaps.push_back(CreateHeap({}));
             ASSERT_NE(heaps.back(), nullptr) << i;
             if (i % 10 == 0) {
                 ASSERT_NE(Allocate(*heaps.back(), 100, false), nullptr);
@@ -189,12 +189,7 @@ void EarnMagazines(Heap& heap, size_t bytes) {
     }
 }
 
-TEST(Heap, DestroyWhileOthersCacheItsBlocks) {
-    {
-        const TestHeap heap;
-        InOtherThread([&] { EarnMagazines(*heap, 64); });
-    }
-    const size_t before = CommittedAfterPurge();
+void DestroyWhileAnotherThreadCaches() {
     TestHeap heap;
     std::atomic<int> step{0};
     std::thread other([&] {
@@ -212,7 +207,14 @@ TEST(Heap, DestroyWhileOthersCacheItsBlocks) {
     heap.Destroy();
     step = 2;
     other.join();
-    EXPECT_EQ(CommittedAfterPurge(), before);
+}
+
+TEST(Heap, DestroyWhileOthersCacheItsBlocks) {
+    DestroyWhileAnotherThreadCaches();
+    const size_t before = CommittedAfterPurge();
+    for (int i = 0; i < 20; ++i) DestroyWhileAnotherThreadCaches();
+    // A slice of records that is in use keeps the pages it once needed.
+    EXPECT_LE(CommittedAfterPurge(), before + kSliceSize);
 }
 
 TEST(Heap, TwoLiveHeapsOnOneSlot) {

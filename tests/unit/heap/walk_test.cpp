@@ -78,9 +78,9 @@ TEST(Walk, RegionsHoldTheirBlocks) {
     for (const size_t bytes : {16, 1500, 40000, 100000, 20 << 20}) heap.Allocate(bytes);
     const WalkEntry* region = nullptr;
     size_t regions = 0;
+    size_t large = 0;
     const std::vector<WalkEntry> entries = Walk(*heap);
     ASSERT_FALSE(entries.empty());
-    EXPECT_EQ(entries.front().kind, Kind::kRegion);
     uintptr_t previous = 0;
     for (const WalkEntry& entry : entries) {
         const uintptr_t address = AddressOf(entry.address);
@@ -92,15 +92,21 @@ TEST(Walk, RegionsHoldTheirBlocks) {
             EXPECT_EQ(entry.first_block, entry.address);
             region = &entry;
             ++regions;
+        } else if (entry.region_index == kLargeBlockIndex) {
+            EXPECT_EQ(entry.kind, Kind::kBusy);
+            EXPECT_EQ(entry.overhead, 0);
+            ++large;
         } else {
             ASSERT_NE(region, nullptr);
+            EXPECT_EQ(entry.region_index, region->region_index);
             EXPECT_GE(address, AddressOf(region->address));
             EXPECT_LE(address + entry.bytes, AddressOf(region->address) + region->bytes);
-            EXPECT_GE(address, previous) << "in order";
         }
+        EXPECT_GE(address, previous) << "in order";
         previous = address;
     }
-    EXPECT_EQ(regions, 5u);
+    EXPECT_EQ(regions, 3u);
+    EXPECT_EQ(large, 2u) << "have no region entry";
 }
 
 TEST(Walk, GoesOnWhenBlocksVanishBetweenSteps) {

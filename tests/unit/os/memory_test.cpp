@@ -53,6 +53,25 @@ TEST(SystemMemory, ReservedPagesHaveNoMemory) {
     }
 }
 
+TEST(SystemMemory, QueryRangeSeesWhatIsReserved) {
+    char* gone = nullptr;
+    {
+        const Range range(2 * kSliceSize);
+        ASSERT_TRUE(SystemMemory::Commit(range.base(), 3 * kPageSize));
+        ASSERT_TRUE(SystemMemory::Commit(range.base() + 5 * kPageSize, kPageSize));
+        const RangeInfo info = QueryRange(range.base(), range.bytes());
+        EXPECT_TRUE(info.usable);
+#ifdef _WIN32
+        EXPECT_EQ(info.committed, 3 * kPageSize);
+        ASSERT_TRUE(SystemMemory::Protect(range.base() + kPageSize, kPageSize, Access::kRead));
+        EXPECT_FALSE(QueryRange(range.base(), range.bytes()).usable) << "cannot be written";
+        EXPECT_TRUE(QueryRange(range.base(), kPageSize).usable);
+#endif
+        gone = range.base();
+    }
+    EXPECT_FALSE(QueryRange(gone, kPageSize).usable);
+}
+
 TEST(SystemMemory, CommitGivesZeroesToThosePagesOnly) {
     const Range range(kSliceSize);
     char* const page = range.base() + 3 * kPageSize;

@@ -176,7 +176,9 @@ TEST_F(ProcessDeathTest, FailFastEndsAtOnce) {
 #ifdef _WIN32
 TEST_F(ProcessDeathTest, RaiseNoMemoryIsAStructuredException) {
     constexpr int kNoMemory = static_cast<int>(0xC0000017);
-    EXPECT_EXIT(RaiseNoMemory(), ::testing::ExitedWithCode(kNoMemory), "");
+    EXPECT_EXIT(RaiseNoMemory(48), ::testing::ExitedWithCode(kNoMemory), "");
+    constexpr int kAccessViolation = static_cast<int>(0xC0000005);
+    EXPECT_EXIT(RaiseAccessViolation(nullptr), ::testing::ExitedWithCode(kAccessViolation), "");
 }
 #else
 TEST_F(ProcessDeathTest, FailFastPassesOverTheProgramsHandler) {
@@ -189,7 +191,9 @@ TEST_F(ProcessDeathTest, FailFastPassesOverTheProgramsHandler) {
 }
 
 TEST_F(ProcessDeathTest, RaiseNoMemoryIsFatalWithoutExceptions) {
-    EXPECT_FATAL(RaiseNoMemory(), "^strata: fatal: out of memory: .* exceptions enabled\n$");
+    EXPECT_FATAL(RaiseNoMemory(48),
+                 "^strata: fatal: out of memory: 48 bytes .* exceptions enabled\n$");
+    EXPECT_FATAL(RaiseAccessViolation(nullptr), "^strata: fatal: use of invalid heap handle ");
 }
 #endif
 

@@ -42,7 +42,10 @@ void Storm(uint64_t seed, int steps) {
         const bool zero = random.OneIn(2);
         if (lives.size() < 12 && !random.OneIn(3)) {
             const size_t alignment = size_t{1} << random.Below(20);
-            const Live live = {AllocateRun(bytes, alignment, zero, nullptr), random.Next()};
+            const Live live = {
+                AllocateRun(
+                    {.bytes = bytes, .alignment = alignment, .zero = zero, .heap = nullptr}),
+                random.Next()};
             ASSERT_NE(live.run, nullptr);
             ASSERT_EQ(AddressOf(live.run->base) % alignment, 0u);
             if (zero) {

@@ -20,7 +20,8 @@ constexpr size_t kMostShared = kMaxRunSlices * kSliceSize;
 class LargeRunTest : public test::ProcessFixture {
 protected:
     LargeRun* Make(size_t bytes, size_t alignment = 1, bool zero = false) {
-        LargeRun* const run = AllocateRun(bytes, alignment, zero, &heap_);
+        LargeRun* const run =
+            AllocateRun({.bytes = bytes, .alignment = alignment, .zero = zero, .heap = &heap_});
         EXPECT_NE(run, nullptr);
         return run;
     }
@@ -110,11 +111,19 @@ TEST_F(LargeRunTest, AZeroByteRunIsARun) {
 TEST_F(LargeRunTest, TheImpossibleFails) {
     for (const size_t bytes : {SIZE_MAX, SIZE_MAX - kArenaSize, kMaxRequest,
                                kMaxRequest - kArenaSize, size_t{1} << 60, size_t{1} << 47}) {
-        EXPECT_EQ(AllocateRun(bytes, 1, false, nullptr), nullptr) << bytes;
-        EXPECT_EQ(AllocateRun(bytes, 1, true, nullptr), nullptr) << bytes;
+        EXPECT_EQ(AllocateRun({.bytes = bytes, .alignment = 1, .zero = false, .heap = nullptr}),
+                  nullptr)
+            << bytes;
+        EXPECT_EQ(AllocateRun({.bytes = bytes, .alignment = 1, .zero = true, .heap = nullptr}),
+                  nullptr)
+            << bytes;
     }
-    EXPECT_EQ(AllocateRun(1, size_t{1} << 63, false, nullptr), nullptr);
-    EXPECT_EQ(AllocateRun(1, size_t{1} << 50, false, nullptr), nullptr);
+    EXPECT_EQ(
+        AllocateRun({.bytes = 1, .alignment = size_t{1} << 63, .zero = false, .heap = nullptr}),
+        nullptr);
+    EXPECT_EQ(
+        AllocateRun({.bytes = 1, .alignment = size_t{1} << 50, .zero = false, .heap = nullptr}),
+        nullptr);
     LargeRun* const run = Make(100'000);
     EXPECT_FALSE(ResizeRun(*run, SIZE_MAX, false));
     EXPECT_FALSE(ResizeRun(*run, kMaxRequest, false));
@@ -273,7 +282,9 @@ TEST_F(LargeRunTest, AllocationSurvivesEveryFailure) {
         LargeRun* run = nullptr;
         test::FailEachInTurn(
             faults, test::kTakingMemory, true,
-            [&](size_t) { run = AllocateRun(bytes, 1, true, nullptr); },
+            [&](size_t) {
+                run = AllocateRun({.bytes = bytes, .alignment = 1, .zero = true, .heap = nullptr});
+            },
             [&](size_t) {
                 if (run != nullptr) return;
                 EXPECT_EQ(arena::g_arenas.NextOwned(0, kRunOwner), nullptr) << "slices were lost";
@@ -290,7 +301,7 @@ TEST_F(LargeRunTest, ACachedRunThatCannotGrowIsGivenUp) {
     End(run);
     test::FaultInjector faults(arena::g_memory);
     faults.FailNth(test::kCommit, 1);
-    run = AllocateRun(17 * kSliceSize, 1, true, nullptr);
+    run = AllocateRun({.bytes = 17 * kSliceSize, .alignment = 1, .zero = true, .heap = nullptr});
     ASSERT_NE(run, nullptr) << "from the arena instead";
     EXPECT_EQ(faults.Failures(), 1u);
     EXPECT_EQ(test::FindNonZero(run->base, 0, 17 * kSliceSize), 17 * kSliceSize);

@@ -21,7 +21,8 @@ protected:
     }
 
     static LargeRun* Make(size_t slices, size_t alignment = 1) {
-        LargeRun* const run = AllocateRun(slices * kSliceSize, alignment, false, nullptr);
+        LargeRun* const run = AllocateRun(
+            {.bytes = slices * kSliceSize, .alignment = alignment, .zero = false, .heap = nullptr});
         EXPECT_NE(run, nullptr);
         EXPECT_EQ(run->slices, slices);
         EXPECT_TRUE(MarkFree(*run));
@@ -126,7 +127,8 @@ TEST_F(RunCacheTest, ExpiresTheOldestAfterDecay) {
 
 // The cache of the process, through the functions that everybody uses.
 TEST_F(RunCacheTest, PurgeRunsReleasesDecayedRuns) {
-    LargeRun* const run = AllocateRun(kSliceSize, 1, false, nullptr);
+    LargeRun* const run =
+        AllocateRun({.bytes = kSliceSize, .alignment = 1, .zero = false, .heap = nullptr});
     char* const base = run->base;
     ASSERT_TRUE(MarkFree(*run));
     FreeRun(run);

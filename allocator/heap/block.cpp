@@ -1,0 +1,161 @@
+#include "heap/block.h"
+
+namespace strata::heap {
+
+namespace {
+
+using arena::SliceEntry;
+using arena::SliceKind;
+using slab::LargeRun;
+using slab::Region;
+using slab::RegionBlock;
+using slab::Slab;
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+Slab* SlabOf(const SliceEntry& entry) noexcept {
+    return static_cast<Slab*>(entry.record.load(kRelaxed));
+}
+LargeRun* RunOf(const SliceEntry& entry) noexcept {
+    return static_cast<LargeRun*>(entry.record.load(kRelaxed));
+}
+
+// The heap of fixed size in whose region `pointer` lies, or nullptr.
+Heap* RegionHeapOf(const void* pointer) noexcept {
+    const SliceEntry* const entry = arena::g_slice_map.Find(AddressOf(pointer));
+    if (entry == nullptr || entry->kind.load(kRelaxed) != SliceKind::kRegion) return nullptr;
+    const auto* const region = static_cast<const Region*>(entry->record.load(kRelaxed));
+    return region == nullptr ? nullptr : static_cast<Heap*>(region->heap);
+}
+
+BlockInfo DescribeInSlab(const Slab& slab, const void* pointer) noexcept {
+    BlockInfo info;
+    info.status = BlockStatus::kUnallocated;
+    const uint32_t index = slab.IndexOf(pointer);
+    if (index >= slab.blocks) return info;  // behind the last block
+    const uint8_t state = LoadState(slab.states + index);
+    info.heap = static_cast<Heap*>(slab.heap);
+    info.block = slab.BlockAt(index);
+    info.usable = slab.usable();
+    info.status = info.block != pointer ? BlockStatus::kInterior
+                  : IsLive(state)       ? BlockStatus::kLive
+                                        : BlockStatus::kFreed;
+    if (info.status == BlockStatus::kLive) {
+        info.requested = info.usable - LoadSlack(state, slab.BlockAt(index) + info.usable);
+    }
+    return info;
+}
+
+BlockInfo DescribeRun(const LargeRun& run, const void* pointer) noexcept {
+    BlockInfo info;
+    info.heap = static_cast<Heap*>(run.heap);
+    info.block = run.base;
+    info.usable = run.usable();
+    info.requested = run.requested.load(kRelaxed);
+    info.status = run.state.load(kRelaxed) != slab::RunState::kLive ? BlockStatus::kFreed
+                  : run.base != pointer                             ? BlockStatus::kInterior
+                                                                    : BlockStatus::kLive;
+    return info;
+}
+
+BlockInfo DescribeInRegion(Heap& heap, const void* pointer) noexcept {
+    BlockInfo info;
+    const PartGuard guard(heap, heap.runs_lock);
+    const RegionBlock found = slab::FindInRegion(*heap.region, pointer, heap.TailOf());
+    info.heap = &heap;
+    info.block = found.block;
+    info.requested = found.requested;
+    info.usable = found.usable;
+    switch (found.status) {
+        case RegionBlock::Status::kLive:
+            info.status = BlockStatus::kLive;
+            break;
+        case RegionBlock::Status::kFree:
+            info.status = BlockStatus::kFreed;
+            break;
+        case RegionBlock::Status::kInterior:
+            info.status = BlockStatus::kInterior;
+            break;
+        case RegionBlock::Status::kNone:
+            info.status = BlockStatus::kUnallocated;
+            break;
+    }
+    return info;
+}
+
+}  // namespace
+
+bool FindRegionBlock(Heap& heap, const void* pointer, Block& block) noexcept {
+    const RegionBlock found = slab::FindInRegion(*heap.region, pointer, heap.TailOf());
+    if (found.status != RegionBlock::Status::kLive) return false;
+    block.heap = &heap;
+    block.region = heap.region;
+    block.user = found.user;
+    block.requested = found.requested;
+    block.usable = found.usable;
+    return true;
+}
+
+Block RequireBlockSlow(os::Operation operation, const void* pointer,
+                       const Heap* expected) noexcept {
+    Heap* region_heap = const_cast<Heap*>(expected);
+    if (region_heap == nullptr || region_heap->region == nullptr ||
+        !region_heap->region->Contains(pointer)) {
+        region_heap = RegionHeapOf(pointer);
+    }
+    Block block;
+    if (region_heap != nullptr) {
+        const PartGuard guard(*region_heap, region_heap->runs_lock);
+        if (FindRegionBlock(*region_heap, pointer, block) &&
+            (expected == nullptr || expected == region_heap)) {
+            return block;
+        }
+    }
+    const BlockInfo info =
+        region_heap != nullptr ? DescribeInRegion(*region_heap, pointer) : Describe(pointer);
+    // Only a slack in the block's own last bytes can be so wrong.
+    if (info.status == BlockStatus::kLive && info.requested > info.usable) {
+        os::FatalCorruptBlock(operation, pointer, info.heap, info.usable);
+    }
+    ReportBadPointer(operation, pointer, info, expected);
+}
+
+BlockInfo Describe(const void* pointer) noexcept {
+    BlockInfo info;
+    const SliceEntry* entry = arena::g_slice_map.Find(AddressOf(pointer));
+    if (entry == nullptr) return info;
+    switch (entry->kind.load(kRelaxed)) {
+        case SliceKind::kNone:
+            info.status = BlockStatus::kUnallocated;
+            return info;
+        case SliceKind::kSlab:
+            return DescribeInSlab(*SlabOf(*entry), pointer);
+        case SliceKind::kRun:
+        case SliceKind::kRunInterior:
+            return DescribeRun(*RunOf(*entry), pointer);
+        case SliceKind::kRegion:
+            if (Heap* const heap = RegionHeapOf(pointer)) return DescribeInRegion(*heap, pointer);
+            info.status = BlockStatus::kUnallocated;
+            return info;
+    }
+    return info;
+}
+
+void ReportBadPointer(os::Operation operation, const void* pointer, const BlockInfo& info,
+                      const Heap* expected) noexcept {
+    switch (info.status) {
+        case BlockStatus::kFreed:
+            os::FatalDoubleFree(operation, pointer, info.heap, info.usable);
+        case BlockStatus::kInterior:
+            os::FatalInteriorPointer(operation, pointer, info.block, info.heap, info.usable);
+        case BlockStatus::kUnallocated:
+            os::FatalUnallocatedPointer(operation, pointer);
+        case BlockStatus::kForeign:
+            os::FatalForeignPointer(operation, pointer);
+        case BlockStatus::kLive:
+            break;
+    }
+    os::FatalWrongHeap(operation, pointer, expected, info.heap, info.requested);
+}
+
+}  // namespace strata::heap

@@ -1,0 +1,86 @@
+// From a pointer to what is known of its block. Internal to this folder.
+#pragma once
+
+#include "heap/fast_path.h"
+#include "heap/heap.h"
+#include "heap/heap_record.h"
+
+namespace strata::heap {
+
+// A live block as found by its pointer: in a slab, a run or a region.
+struct Block {
+    Heap* heap = nullptr;
+    slab::Slab* slab = nullptr;  // one of the three
+    slab::LargeRun* run = nullptr;
+    slab::Region* region = nullptr;
+    StateByte* state = nullptr;  // slab blocks
+    UserRecord* user = nullptr;  // or none
+    size_t requested = 0;
+    size_t usable = 0;  // with what a slab's block holds behind the requested bytes
+
+    // What the caller may ask for without another block.
+    size_t Room() const noexcept {
+        if (slab == nullptr) return usable;
+        const size_t user_bytes = user != nullptr ? sizeof(UserRecord) : 0;
+        return usable - user_bytes - heap->TailOf();
+    }
+};
+
+// The live block of a slab or a run that starts at `pointer`; false when none does.
+STRATA_INLINE bool FindBlock(const void* pointer, Block& block) noexcept {
+    arena::SliceEntry* entry;
+    if (FindState(pointer, entry, block.state)) {
+        const uint8_t state = LoadState(block.state);
+        if (!IsLive(state)) return false;
+        block.slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
+        block.heap = static_cast<Heap*>(block.slab->heap);
+        block.usable = block.slab->usable();
+        char* const end = static_cast<char*>(const_cast<void*>(pointer)) + block.usable;
+        block.requested = block.usable - LoadSlack(state, end);
+        if (HasUserRecord(state)) {
+            block.user = reinterpret_cast<UserRecord*>(end - sizeof(UserRecord));
+        }
+        return true;
+    }
+    if (entry == nullptr || entry->kind.load(std::memory_order_relaxed) != arena::SliceKind::kRun)
+        return false;
+    auto* const run = static_cast<slab::LargeRun*>(entry->record.load(std::memory_order_relaxed));
+    if (run->base != pointer || run->state.load(std::memory_order_relaxed) != slab::RunState::kLive)
+        return false;
+    block.run = run;
+    block.heap = static_cast<Heap*>(run->heap);
+    block.requested = run->requested.load(std::memory_order_relaxed);
+    block.usable = run->usable();
+    if (run->has_user) block.user = &run->user;
+    return true;
+}
+
+// The same in the region of `heap`. REQUIRES: the lock of its runs.
+bool FindRegionBlock(Heap& heap, const void* pointer, Block& block) noexcept;
+
+// RequireBlock for blocks in regions, and the end of the process for what is no block.
+STRATA_COLD Block RequireBlockSlow(os::Operation operation, const void* pointer,
+                                   const Heap* expected) noexcept;
+
+// The live block, of `expected` unless that is nullptr; or the end of the process.
+STRATA_INLINE Block RequireBlock(os::Operation operation, const void* pointer,
+                                 const Heap* expected) noexcept {
+    Block block;
+    const bool good = STRATA_LIKELY(FindBlock(pointer, block)) &&
+                      (expected == nullptr || block.heap == expected) &&
+                      block.requested <= block.usable;
+    if (STRATA_UNLIKELY(!good)) return RequireBlockSlow(operation, pointer, expected);
+    return block;
+}
+
+// What is to be seen behind the block, if its heap checks that.
+inline bool HasIntactTail(const Block& block, const void* pointer) noexcept {
+    return !block.heap->check_tail ||
+           IsTailIntact(static_cast<const char*>(pointer) + block.requested);
+}
+inline void RequireTail(os::Operation operation, const Block& block, const void* pointer) noexcept {
+    if (STRATA_LIKELY(HasIntactTail(block, pointer))) return;
+    os::FatalTailOverrun(operation, pointer, block.heap, block.requested);
+}
+
+}  // namespace strata::heap
