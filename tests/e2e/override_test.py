@@ -208,22 +208,40 @@ class Activation(Case):
         self.assertIn(f"active, {len(redirected)} of ntdll's heap functions redirected", result.err)
         self.assertIn(f"strata-run: active, {len(redirected)} entry points redirected", result.err)
 
-
-    def test_declines_under_page_heap_and_verifier(self):
+    def with_global_flag(self, name, flag):
+        """A copy of a test program that the system starts with this global flag."""
+        copy = self.path("strata_checked_program.exe")
+        shutil.copy(program(name), copy)
         key = ("HKLM\\Software\\Microsoft\\Windows NT\\CurrentVersion\\"
                "Image File Execution Options\\strata_checked_program.exe")
-        copy = self.path("strata_checked_program.exe")
-        shutil.copy(program("exit_code"), copy)
         self.addCleanup(run, ["reg", "delete", key, "/f"])
+        added = run(["reg", "add", key, "/v", "GlobalFlag", "/t", "REG_DWORD", "/d", flag, "/f"])
+        if added.code != 0:
+            self.skipTest("the registry cannot be written")
+        return windows_path(copy)
+
+    def test_declines_under_page_heap_and_verifier(self):
         for flag, name in (("0x02000000", "page heap"), ("0x100", "Application Verifier")):
-            added = run(["reg", "add", key, "/v", "GlobalFlag", "/t", "REG_DWORD", "/d", flag, "/f"])
-            if added.code != 0:
-                self.skipTest("the registry cannot be written")
-            result = run([launcher(), windows_path(copy), "4", "exit"])
+            copy = self.with_global_flag("exit_code", flag)
+            result = run([launcher(), copy, "4", "exit"])
             self.assertEqual((4, "leaving\n"), (result.code, result.out))
             self.assertIn(f"declined, the program runs on its own heap: {name} is enabled", result.err)
-            result = run([launcher(), "--require", windows_path(copy), "4", "exit"])
+            result = run([launcher(), "--require", copy, "4", "exit"])
             self.assertEqual((EXIT_LAUNCHER, ""), (result.code, result.out))
+
+    def test_checks_where_the_debug_heap_does(self):
+        copy = self.with_global_flag("misuse", "0x30")  # tail and free checks
+        for kind, message in (
+                ("overrun", r"free of overrun block 0x[0-9a-f]+ \(21 bytes requested\) in heap"),
+                ("overrun-private", r"free of overrun block 0x[0-9a-f]+ \(5000 bytes requested\)"),
+                ("write-after-free", r"free block .* was written to at offset 8 after it was freed"),
+                ("double-free", r"(double free of block|free of invalid pointer)")):
+            result = run([launcher(), "--require", copy, kind])
+            self.assertRegex(result.err, "strata: fatal: " + message)
+            self.assertEqual("before\n", result.out)
+        # Without the flag nobody looks.
+        result = run([launcher(), "--require", program("misuse"), "overrun"])
+        self.assertNotIn("strata: fatal", result.err)
 
 
 class Statistics(Case):

@@ -32,6 +32,21 @@ int main(int count, char** arguments) {
         void* const block = HeapAlloc(heap, 0, 5000000);
         HeapFree(heap, 0, block);
         HeapFree(heap, 0, block);
+    } else if (is("overrun")) {
+        char* const block = static_cast<char*>(HeapAlloc(heap, 0, 21));
+        block[21] = 0;  // noticed by heaps with tail checks alone
+        HeapFree(heap, 0, block);
+    } else if (is("overrun-private")) {
+        const HANDLE other = HeapCreate(0, 0, 0);
+        char* const block = static_cast<char*>(HeapAlloc(other, 0, 5000));
+        block[5000] = 0;
+        HeapFree(other, 0, block);
+    } else if (is("write-after-free")) {
+        char* const block = static_cast<char*>(HeapAlloc(heap, 0, 3000));
+        HeapAlloc(heap, 0, 3000);
+        HeapFree(heap, 0, block);
+        block[8] = 0;  // noticed by heaps with free checks alone
+        for (int i = 0; i < 100; ++i) HeapAlloc(heap, 0, 3000);
     } else if (is("interior")) {
         HeapFree(heap, 0, static_cast<char*>(HeapAlloc(heap, 0, 1000)) + 16);
     } else if (is("wrong-heap")) {
