@@ -126,7 +126,23 @@ void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noe
                                       : AllocateWith(heap, bytes, options);
 }
 
+// What comes here most: blocks above the linear classes, and bins whose other magazine has the blocks.
+// Bins with anything in them are those of the process heap, which is then plain.
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
+    cache::ThreadCache* const cache = cache::TryCurrentCache();
+    if (STRATA_LIKELY(cache != nullptr && bytes <= kMaxSlabBlock)) {
+        const SizeClass size_class = ClassOf(bytes);
+        cache::Bin& bin = cache->bins[Index(size_class)];
+        slab::FreeBlock block;
+        if (STRATA_LIKELY(bin.Pop(block))) return Finish(block, size_class, bytes, zero);
+        // A full one that can still grow is a reason to grow: Refill does it.
+        if (bin.free_top != bin.free_base &&
+            (bin.free_top != bin.free_end || bin.free_count() == InfoOf(size_class).magazine_max)) {
+            bin.Swap();
+            bin.Pop(block);
+            return Finish(block, size_class, bytes, zero);
+        }
+    }
     Heap* heap = ProcessHeap();
     return heap == nullptr ? FailWithNoMemory() : Allocate(*heap, bytes, zero);
 }

@@ -275,6 +275,9 @@ void DrainDepots(Heap& heap, bool surplus_only) noexcept {
 void PurgeTick(Heap& heap) noexcept {
     const uint64_t now = os::Milliseconds();
     const uint64_t epoch = now / kEpochMilliseconds;
+    // Decay counts in epochs: once in each is enough.
+    if (STRATA_LIKELY(heap.ticked_epoch.load(std::memory_order_relaxed) == epoch)) return;
+    heap.ticked_epoch.store(epoch, std::memory_order_relaxed);
     uint64_t drained = heap.drained_epoch.load(std::memory_order_relaxed);
     if (epoch - drained >= kDepotEpochs &&
         heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {

@@ -55,6 +55,8 @@ public:
 
     // When the depots' surplus was last given back.
     std::atomic<uint64_t> drained_epoch;
+    // When PurgeTick last looked.
+    std::atomic<uint64_t> ticked_epoch;
 
     os::Lock runs_lock;
     slab::LargeRun* runs;  // guarded by runs_lock

@@ -43,7 +43,7 @@ void* MakeSystems(ULONG flags, SIZE_T reserve) noexcept {
     return Original<CreateFunction>(Entry::kCreate)(flags, nullptr, least, 0, nullptr, nullptr);
 }
 
-// Both parts behind one handle; nullptr when one cannot be had.
+// Both parts behind one handle; nullptr and an error when one cannot be had.
 void* MakeBoth(ULONG flags, SIZE_T reserve, SIZE_T commit) noexcept {
     heap::Heap* const heap = MakeOurs(flags, reserve, commit);
     if (heap == nullptr) return nullptr;
@@ -52,6 +52,7 @@ void* MakeBoth(ULONG flags, SIZE_T reserve, SIZE_T commit) noexcept {
         Original<DestroyFunction>(Entry::kDestroy)(handle);
     }
     heap::DestroyHeap(heap);
+    os::SetOutOfMemoryError();
     return nullptr;
 }
 
@@ -60,14 +61,9 @@ STRATA_NOINLINE void* NTAPI CreateEntry(ULONG flags, void* base, SIZE_T reserve,
                                         void* lock, void* parameters) {
     const bool ntdll = IsInNtdll(STRATA_RETURN_ADDRESS());
     if (!ntdll && CanServe(flags, base, lock, parameters)) {
-        const uint32_t error = os::GetLastErrorCode();
-        if (void* const handle = MakeBoth(flags, reserve, commit)) {
-            Count<kCounting>(Entry::kCreate, Served::kStrata);
-            return handle;
-        }
-        os::SetLastErrorCode(error);
+        Count<kCounting>(Entry::kCreate, Served::kStrata);
+        return MakeBoth(flags, reserve, commit);
     }
-    // Not ours to serve, or no memory for it: perhaps the system has some, or says why not.
     Count<kCounting>(Entry::kCreate, ntdll ? Served::kNtdll : Served::kOriginal);
     return Original<CreateFunction>(Entry::kCreate)(flags, base, reserve, commit, lock, parameters);
 }

@@ -1,0 +1,148 @@
+// What cannot be done fails without harm: impossible sizes, and resizing in place where there is no place.
+#include "support.h"
+
+namespace conformance {
+
+namespace {
+
+constexpr char kRefused[] = "NULL, ERROR_NOT_ENOUGH_MEMORY, block untouched";
+
+Observed ImpossibleAlloc(const HeapApi& api, HANDLE heap, DWORD flags) {
+    for (SIZE_T bytes : kImpossibleSizes) {
+        SeedError();
+        void* block = api.alloc(heap, flags, bytes);
+        if (block != nullptr) return "a block";
+        if (GetLastError() != ERROR_NOT_ENOUGH_MEMORY) return Say("NULL, %s", ErrorNow());
+    }
+    return "NULL, ERROR_NOT_ENOUGH_MEMORY";
+}
+
+// HeapReAlloc of a block of `from` bytes that has to fail.
+Observed FailingResize(const HeapApi& api, HANDLE heap, DWORD flags, size_t from, SIZE_T to) {
+    void* block = api.alloc(heap, 0, from);
+    if (block == nullptr) return "no block";
+    Stamp(block, from, 6);
+    // A neighbour behind it, so that growth finds no room.
+    void* neighbour = api.alloc(heap, 0, from);
+    SeedError();
+    void* resized = api.realloc(heap, flags, block, to);
+    const Observed error(ErrorNow());
+    if (resized != nullptr) return resized == block ? "resized in place" : "resized";
+    const bool untouched = api.size(heap, 0, block) == from && IsStamped(block, from, from, 6) &&
+                           api.validate(heap, 0, block) != FALSE;
+    api.free(heap, 0, block);
+    api.free(heap, 0, neighbour);
+    return Say("NULL, %s, block %s", error.text(), untouched ? "untouched" : "damaged");
+}
+
+template <size_t from>
+Observed ImpossibleResize(const HeapApi& api) {
+    Heap heap(api);
+    for (SIZE_T to : kImpossibleSizes) {
+        for (DWORD flags : {DWORD{0}, DWORD{HEAP_ZERO_MEMORY}}) {
+            const Observed seen = FailingResize(api, heap, flags, from, to);
+            if (std::string(seen.text()) != kRefused) return seen;
+        }
+    }
+    return kRefused;
+}
+
+template <size_t from, size_t to>
+Observed NoPlace(const HeapApi& api) {
+    Heap heap(api);
+    return FailingResize(api, heap, HEAP_REALLOC_IN_PLACE_ONLY, from, to);
+}
+
+// Shrinks in place to `to`, and grows back.
+Observed ShrinkAndRegrow(const HeapApi& api, size_t from, size_t to) {
+    Heap heap(api);
+    void* block = api.alloc(heap, 0, from);
+    if (block == nullptr) return "no block";
+    Stamp(block, from, 7);
+    if (api.realloc(heap, HEAP_REALLOC_IN_PLACE_ONLY, block, to) != block) return "not shrunk";
+    if (api.size(heap, 0, block) != to || !IsStamped(block, from, to, 7)) return "shrunk, wrong";
+    SeedError();
+    if (api.realloc(heap, HEAP_REALLOC_IN_PLACE_ONLY, block, from) == nullptr) {
+        const Observed error(ErrorNow());
+        const bool untouched = api.size(heap, 0, block) == to && IsStamped(block, from, to, 7);
+        return Say("shrunk; not regrown, %s, block %s", error.text(),
+                   untouched ? "untouched" : "damaged");
+    }
+    const bool good = api.size(heap, 0, block) == from && IsStamped(block, from, to, 7);
+    return good ? "shrunk and regrown" : "shrunk, wrongly regrown";
+}
+
+Observed SameSize(const HeapApi& api) {
+    Heap heap(api);
+    for (size_t bytes : {size_t{0}, kSmall, kMedium, kLarge, kHuge}) {
+        void* block = api.alloc(heap, 0, bytes);
+        Stamp(block, bytes, 8);
+        if (api.realloc(heap, HEAP_REALLOC_IN_PLACE_ONLY, block, bytes) != block) {
+            return Say("%zu bytes: refused", bytes);
+        }
+        if (!IsStamped(block, bytes, bytes, 8)) return "contents lost";
+    }
+    return "same block";
+}
+
+Observed GoesOnAfterFailure(const HeapApi& api) {
+    Heap heap(api);
+    void* block = api.alloc(heap, 0, 100);
+    for (SIZE_T bytes : kImpossibleSizes) {
+        api.alloc(heap, HEAP_ZERO_MEMORY, bytes);
+        api.realloc(heap, 0, block, bytes);
+    }
+    void* other = api.alloc(heap, 0, 100);
+    const bool good = other != nullptr && other != block && api.free(heap, 0, block) &&
+                      api.free(heap, 0, other) && api.validate(heap, 0, nullptr);
+    return good ? "the heap goes on" : "the heap is damaged";
+}
+
+const Rule kRules[] = {
+    {"fail.alloc", "HeapAlloc of impossible sizes, 2^47 bytes to the largest SIZE_T",
+     "NULL, ERROR_NOT_ENOUGH_MEMORY", "Wine tests (HeapAlloc: no SetLastError)",
+     [](const HeapApi& api) {
+         Heap heap(api);
+         return ImpossibleAlloc(api, heap, 0);
+     }},
+    {"fail.alloc.zeroed", "The same with HEAP_ZERO_MEMORY", "NULL, ERROR_NOT_ENOUGH_MEMORY",
+     "Wine tests (HeapAlloc: no SetLastError)",
+     [](const HeapApi& api) {
+         Heap heap(api);
+         return ImpossibleAlloc(api, heap, HEAP_ZERO_MEMORY);
+     }},
+    {"fail.alloc.process_heap", "The same in the process heap", "NULL, ERROR_NOT_ENOUGH_MEMORY",
+     "Wine tests (HeapAlloc: no SetLastError)",
+     [](const HeapApi& api) { return ImpossibleAlloc(api, api.process_heap(), 0); }},
+    {"fail.realloc.small", "HeapReAlloc of 40 bytes to an impossible size", kRefused,
+     "HeapReAlloc; Wine tests", ImpossibleResize<kSmall>},
+    {"fail.realloc.medium", "HeapReAlloc of 5000 bytes to an impossible size", kRefused,
+     "HeapReAlloc; Wine tests", ImpossibleResize<kMedium>},
+    {"fail.realloc.large", "HeapReAlloc of 200 KiB to an impossible size", kRefused,
+     "HeapReAlloc; Wine tests", ImpossibleResize<kLarge>},
+    {"fail.realloc.huge", "HeapReAlloc of 3 MiB to an impossible size", kRefused,
+     "HeapReAlloc; Wine tests", ImpossibleResize<kHuge>},
+    {"fail.goes_on", "After failures the heap serves as before", "the heap goes on", "HeapReAlloc",
+     GoesOnAfterFailure},
+    {"in_place.no_room.small", "40 bytes to 1 MiB in place only", kRefused,
+     "HeapReAlloc; Wine tests", NoPlace<kSmall, kMiB>},
+    {"in_place.no_room.medium", "5000 bytes to 1 MiB in place only", kRefused,
+     "HeapReAlloc; Wine tests", NoPlace<kMedium, kMiB>},
+    {"in_place.no_room.large", "200 KiB to 64 MiB in place only", kRefused,
+     "HeapReAlloc; Wine tests", NoPlace<kLarge, 64 * kMiB>},
+    {"in_place.same_size", "HeapReAlloc in place to the same size", "same block", "HeapReAlloc",
+     SameSize},
+    {"in_place.small", "40 bytes to 30 in place and back", "shrunk and regrown", "HeapReAlloc",
+     [](const HeapApi& api) { return ShrinkAndRegrow(api, 40, 30); }},
+    {"in_place.medium", "5000 bytes to 4900 in place and back", "shrunk and regrown", "Wine tests",
+     [](const HeapApi& api) { return ShrinkAndRegrow(api, 5000, 4900); }},
+    {"in_place.large", "1 MiB to 512 KiB in place and back",
+     "shrunk; not regrown, ERROR_NOT_ENOUGH_MEMORY, block untouched", "Wine tests",
+     [](const HeapApi& api) { return ShrinkAndRegrow(api, kMiB, kMiB / 2); }},
+};
+
+}  // namespace
+
+const Topic kFailures = MakeTopic("failures", kRules);
+
+}  // namespace conformance
