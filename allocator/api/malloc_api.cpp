@@ -93,6 +93,7 @@ void* strata_expand(void* block, size_t size) noexcept {
 }
 
 void strata_free_sized(void* block, size_t size) noexcept {
+    if (STRATA_LIKELY(heap::FreeIfSizedFast(block, size))) return;
     if (block == nullptr) return;
     const size_t requested = heap::RequestedSize(block);
     if (requested != size) {

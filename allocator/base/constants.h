@@ -72,6 +72,10 @@ inline constexpr uint32_t kDecayEpochs = 4;
 inline constexpr size_t kRetainedSlices = 8;
 
 // ---- large runs ----------------------------------------------------------------------------------
+// A thread keeps ("parks") one freed run of the process heap for each length up to so many slices, and so
+// many bytes of them in all: the next request of that length takes no lock and no list operation.
+inline constexpr size_t kParkedSlices = 8;
+inline constexpr size_t kParkedBytes = 512 * 1024;
 // Freed runs kept whole, committed and recorded, for the next request of about their size.
 inline constexpr size_t kRunCacheEntries = 16;
 inline constexpr size_t kRunCacheBytes = size_t{32} << 20;

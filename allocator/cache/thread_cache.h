@@ -8,6 +8,7 @@
 #include "base/size_classes.h"
 #include "cache/magazine.h"
 #include "os/thread.h"
+#include "slab/large_run.h"
 
 namespace strata::cache {
 
@@ -32,6 +33,9 @@ struct ThreadCache {
     // path of free needs no test for them.
     Bin empty_bin;
     HeapSlot slots[kHeapSlots];
+    // Freed runs of the process heap, by their slices; nullptr where there is none (heap/parked_runs.h).
+    slab::LargeRun* parked[kParkedSlices + 1];
+    size_t parked_bytes;
 
     // Heaps' records lie 64 KiB apart.
     HeapSlot& SlotOf(const void* heap) noexcept {

@@ -4,6 +4,7 @@
 #include "heap/bins.h"
 #include "heap/fast_path.h"
 #include "heap/heap.h"
+#include "heap/parked_runs.h"
 #include "heap/runs.h"
 #include "os/process.h"
 
@@ -130,6 +131,10 @@ void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noe
 // Bins with anything in them are those of the process heap, which is then plain.
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
     cache::ThreadCache* const cache = cache::TryCurrentCache();
+    if (cache != nullptr && bytes > kMaxSlabBlock) {
+        slab::LargeRun* const run = TakeParkedRun(*cache, bytes, zero);
+        if (run != nullptr) return run->base;
+    }
     if (STRATA_LIKELY(cache != nullptr && bytes <= kMaxSlabBlock)) {
         const SizeClass size_class = ClassOf(bytes);
         cache::Bin& bin = cache->bins[Index(size_class)];

@@ -4,6 +4,7 @@
 
 #include "arena/process_arenas.h"
 #include "heap/heap.h"
+#include "heap/parked_runs.h"
 #include "os/process.h"
 
 namespace strata::heap {
@@ -283,6 +284,8 @@ void PurgeTick(Heap& heap) noexcept {
         heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {
         DrainDepots(heap, true);
     }
+    cache::ThreadCache* const cache = cache::CurrentCache();
+    if (cache != nullptr) ReleaseParkedRuns(*cache, false);
     slab::PurgeRuns(now, false);
     arena::PurgeTick();
 }

@@ -4,6 +4,7 @@
 #include "heap/bins.h"
 #include "heap/block.h"
 #include "heap/heap.h"
+#include "heap/parked_runs.h"
 #include "heap/runs.h"
 #include "os/process.h"
 
@@ -115,9 +116,10 @@ void Free(Heap* expected, void* pointer) noexcept {
     if (!slab::MarkFree(*block.run)) {
         os::FatalDoubleFree(os::Operation::kFree, pointer, &heap, block.usable);
     }
+    PurgeTick(heap);
+    if (ParkRun(heap, *block.run)) return;
     UnlinkRun(heap, *block.run);
     slab::FreeRun(block.run);
-    PurgeTick(heap);
 }
 
 void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& options) noexcept {

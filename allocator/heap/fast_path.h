@@ -119,6 +119,26 @@ STRATA_INLINE bool FreeIfFast(void* block) noexcept {
     return true;
 }
 
+// The same for a block of which the caller says that `size` bytes were requested: false as well when
+// that is not so.
+STRATA_INLINE bool FreeIfSizedFast(void* block, size_t size) noexcept {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    arena::SliceEntry* entry;
+    StateByte* state;
+    if (STRATA_UNLIKELY(!FindState(block, entry, state))) return false;
+    const size_t slack = kClassTable[entry->size_class.load(relaxed)].usable - size;
+    if (STRATA_UNLIKELY(slack > kMaxNearSlack ||
+                        LoadState(state) != slack + static_cast<uint8_t>(State::kLive))) {
+        return false;
+    }
+    cache::ThreadCache* cache = cache::TryCurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr)) return false;
+    cache::Bin& bin = cache->BinAt(entry->bin_offset.load(relaxed));
+    if (STRATA_UNLIKELY(!bin.Push(block, state))) return false;
+    StoreState(state, static_cast<uint8_t>(State::kFreeDirty));
+    return true;
+}
+
 // The same for a block of the private heap with this handle, any value whatever, and of no other.
 STRATA_INLINE bool FreeIfPrivateFast(const void* handle, void* block) noexcept {
     arena::SliceEntry* entry;

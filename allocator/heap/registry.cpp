@@ -7,6 +7,7 @@
 #include "heap/fast_path.h"
 #include "heap/heap.h"
 #include "heap/options.h"
+#include "heap/parked_runs.h"
 #include "os/process.h"
 
 namespace strata::heap {
@@ -329,6 +330,7 @@ void ThreadDetach() noexcept {
     if (g_process_ending.load(std::memory_order_relaxed)) return;
     if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {
         HandInBins(*heap, cache->bins);
+        ReleaseParkedRuns(*cache, true);
     }
     for (cache::HeapSlot& slot : cache->slots) {
         if (slot.bins == nullptr) continue;

@@ -77,9 +77,10 @@ ClassStatistics CollectRuns(Heap& heap) noexcept {
     const PartGuard guard(heap, heap.runs_lock);
     for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
         ++sum.slabs;
+        sum.committed += run->extent();
+        if (run->state.load(kRelaxed) != slab::RunState::kLive) continue;  // parked
         ++sum.live_blocks;
         sum.live_bytes += run->requested.load(kRelaxed);
-        sum.committed += run->extent();
     }
     if (heap.region != nullptr) AddRegion(*heap.region, heap.TailOf(), sum);
     return sum;

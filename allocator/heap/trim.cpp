@@ -2,6 +2,7 @@
 #include "heap/bins.h"
 #include "heap/fast_path.h"
 #include "heap/heap.h"
+#include "heap/parked_runs.h"
 #include "heap/registry.h"
 #include "heap/statistics.h"
 #include "os/process.h"
@@ -15,6 +16,7 @@ void HandInOwnBins(Heap& heap) noexcept {
     if (cache == nullptr || cache == &cache::g_detached_cache) return;
     if (heap.is_process_heap) {
         HandInBins(heap, cache->bins);
+        ReleaseParkedRuns(*cache, true);
         return;
     }
     const uint32_t serial = heap.serial.load(std::memory_order_relaxed);

@@ -89,13 +89,15 @@ bool SetRun(WalkEntry& entry, const LargeRun& run) noexcept {
     return true;
 }
 
-// The slab, as a region, or the run that comes next.
+// The slab, as a region, or the live run that comes next.
 bool NextOwned(Heap& heap, WalkEntry& entry, uintptr_t from) noexcept {
     char* base = arena::g_arenas.NextOwned(from, heap.serial.load(kRelaxed));
     if (base == nullptr) return false;
     const SliceEntry& slice = *arena::g_slice_map.Find(AddressOf(base));
     if (slice.kind.load(kRelaxed) != SliceKind::kSlab) {
-        return SetRun(entry, *static_cast<const LargeRun*>(slice.record.load(kRelaxed)));
+        const LargeRun& run = *static_cast<const LargeRun*>(slice.record.load(kRelaxed));
+        if (run.state.load(kRelaxed) == slab::RunState::kLive) return SetRun(entry, run);
+        return NextOwned(heap, entry, AddressOf(run.base) + run.capacity());  // parked
     }
     const Slab& slab = *static_cast<const Slab*>(slice.record.load(kRelaxed));
     return SetRegion(entry, {slab.base, arena::g_arenas.CommittedPrefix(slab.base, slab.slices),

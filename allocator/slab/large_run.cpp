@@ -136,7 +136,14 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
 }
 
 bool MarkFree(LargeRun& run) noexcept {
-    return run.state.exchange(RunState::kCached, std::memory_order_acq_rel) == RunState::kLive;
+    return run.state.exchange(RunState::kFree, std::memory_order_acq_rel) == RunState::kLive;
+}
+
+void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept {
+    if (run.has_user) run.has_user = false;
+    ZeroAndTouch(run, 0, bytes, zero);
+    run.requested.store(bytes, std::memory_order_relaxed);
+    run.state.store(RunState::kLive, std::memory_order_release);
 }
 
 void FreeRun(LargeRun* run) noexcept {

@@ -21,7 +21,7 @@
 
 namespace strata::slab {
 
-enum class RunState : uint8_t { kLive, kCached };
+enum class RunState : uint8_t { kLive, kFree };
 
 struct LargeRun {
     LargeRun* next;  // list of the owning heap, or of the cache
@@ -67,6 +67,10 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept;
 
 // Marks a live run free; false when it is free already. Exactly one caller gets true.
 bool MarkFree(LargeRun& run) noexcept;
+
+// Makes a run live again that MarkFree returned true for, without user record. With `zero`, its bytes
+// are zero. REQUIRES: bytes <= run.committed; no tail.
+void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept;
 
 // Gives up a run that MarkFree returned true for, into the cache or back to the arena.
 void FreeRun(LargeRun* run) noexcept;
