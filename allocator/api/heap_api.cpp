@@ -88,15 +88,26 @@ api::WalkEntry Translate(const PROCESS_HEAP_ENTRY& from) noexcept {
 }
 
 STRATA_NOINLINE void* AllocateSlow(HANDLE handle, DWORD flags, SIZE_T bytes) noexcept(false) {
-    if ((flags & (HEAP_ZERO_MEMORY | api::kHeapUserBits)) == HEAP_ZERO_MEMORY) {
-        void* const block = heap::IsProcessHandle(handle)
-                                ? heap::AllocateFast<true>(bytes)
-                                : heap::AllocateIfPrivateFast<true>(handle, bytes);
-        if (STRATA_LIKELY(block != nullptr)) return block;
-    }
     heap::Heap* const target = heap::FromHandle(handle);
     if (STRATA_UNLIKELY(target == nullptr)) return FailHandle(handle, flags);
     return api::HeapAllocate(*target, flags, bytes);
+}
+
+// For calls without user value; what the thread's magazines cannot do is done out of line.
+template <bool kZero>
+STRATA_INLINE void* AllocateQuickly(HANDLE handle, DWORD flags, SIZE_T bytes) noexcept(false) {
+    if (STRATA_LIKELY(heap::IsProcessHandle(handle))) {
+        void* const block = heap::AllocateFast<kZero>(bytes);
+        if (STRATA_LIKELY(block != nullptr)) return block;
+        return api::HeapAllocationFailed(*static_cast<heap::Heap*>(handle), flags, bytes);
+    }
+    void* const block = heap::AllocateIfPrivateFast<kZero>(handle, bytes);
+    return STRATA_LIKELY(block != nullptr) ? block : AllocateSlow(handle, flags, bytes);
+}
+
+STRATA_NOINLINE void* AllocateSpecial(HANDLE handle, DWORD flags, SIZE_T bytes) noexcept(false) {
+    const bool user = (flags & api::kHeapUserBits) != 0;
+    return user ? AllocateSlow(handle, flags, bytes) : AllocateQuickly<true>(handle, flags, bytes);
 }
 
 constexpr DWORD kErrorNotOwner = 288;
@@ -165,13 +176,8 @@ BOOL STRATA_WINAPI StrataHeapDestroy(HANDLE handle) {
 
 LPVOID STRATA_WINAPI StrataHeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes) {
     constexpr DWORD kSpecial = HEAP_ZERO_MEMORY | api::kHeapUserBits;
-    if (STRATA_LIKELY((flags & kSpecial) == 0)) {
-        void* const block = heap::IsProcessHandle(handle)
-                                ? heap::AllocateFast<false>(bytes)
-                                : heap::AllocateIfPrivateFast<false>(handle, bytes);
-        if (STRATA_LIKELY(block != nullptr)) return block;
-    }
-    return AllocateSlow(handle, flags, bytes);
+    if (STRATA_UNLIKELY((flags & kSpecial) != 0)) return AllocateSpecial(handle, flags, bytes);
+    return AllocateQuickly<false>(handle, flags, bytes);
 }
 
 LPVOID STRATA_WINAPI StrataHeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes) {

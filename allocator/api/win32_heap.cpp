@@ -13,12 +13,16 @@ bool Raises(const heap::Heap& heap, uint32_t flags) noexcept {
     return ((flags | heap.options) & kHeapGenerateExceptions) != 0;
 }
 
-// What a failed allocation returns.
-STRATA_COLD void* Fail(const heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false) {
+}  // namespace
+
+STRATA_COLD void* HeapAllocationFailed(const heap::Heap& heap, uint32_t flags,
+                                       size_t bytes) noexcept(false) {
     if (Raises(heap, flags)) os::RaiseNoMemory(bytes);
     os::SetOutOfMemoryError();
     return nullptr;
 }
+
+namespace {
 
 heap::HeapRequest RequestFor(uint32_t options) noexcept {
     heap::HeapRequest request;
@@ -87,6 +91,12 @@ heap::Heap* HeapCreateInRegion(uint32_t options, void* memory, size_t bytes) noe
         return nullptr;
     }
     request.initial = range.committed;
+    // The pages that are committed already were so for what the caller wanted then.
+    if (request.executable && range.committed != 0 &&
+        !os::SystemMemory::Protect(memory, range.committed, os::Access::kReadWriteExecute)) {
+        os::SetInvalidArgumentError();
+        return nullptr;
+    }
     heap::Heap* const heap = heap::CreateHeap(request);
     if (heap == nullptr) os::SetOutOfMemoryError();
     return heap;
@@ -101,7 +111,7 @@ void* HeapAllocate(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(fals
     } else {
         block = AllocateWithUser(heap, flags, bytes);
     }
-    if (STRATA_UNLIKELY(block == nullptr)) return Fail(heap, flags, bytes);
+    if (STRATA_UNLIKELY(block == nullptr)) return HeapAllocationFailed(heap, flags, bytes);
     return block;
 }
 
@@ -112,7 +122,7 @@ void* HeapReallocate(heap::Heap& heap, uint32_t flags, void* block, size_t bytes
     options.user = (flags & kHeapUserBits) != 0;
     options.user_flags = flags & kHeapUserFlags;
     void* resized = heap::Resize(&heap, block, bytes, options);
-    if (STRATA_UNLIKELY(resized == nullptr)) return Fail(heap, flags, bytes);
+    if (STRATA_UNLIKELY(resized == nullptr)) return HeapAllocationFailed(heap, flags, bytes);
     return resized;
 }
 
@@ -154,6 +164,7 @@ bool HeapIsValid(heap::Heap& heap, uint32_t, const void* block) noexcept {
 size_t HeapCompact(heap::Heap& heap, uint32_t) noexcept {
     heap::Trim(heap);
     const size_t largest = heap::LargestFreeBlock(heap);
+    slab::PurgeRuns(os::Milliseconds(), true);
     arena::PurgeEverything();
     return largest;
 }

@@ -40,6 +40,9 @@ heap::Heap* HeapCreateInRegion(uint32_t options, void* memory, size_t bytes) noe
 // kHeapGenerateExceptions stands in `flags` or in the heap's own options.
 void* HeapAllocate(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false);
 
+// What HeapAlloc does when there is no memory for `bytes`.
+void* HeapAllocationFailed(const heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false);
+
 // HeapReAlloc. `block` not null. On failure the block is untouched.
 void* HeapReallocate(heap::Heap& heap, uint32_t flags, void* block, size_t bytes) noexcept(false);
 

@@ -114,7 +114,7 @@ void ArenaSet::MarkUsed(Arena& arena, size_t first, size_t slices, Owner owner) 
         arena.owner[i].store(owner, kRelaxed);
         if (arena.warm_slices.Test(i)) {
             --arena.warm;
-            warm_slices_.fetch_sub(1, kRelaxed);
+            WarmOf(arena).fetch_sub(1, kRelaxed);
         }
     }
     arena.warm_slices.ClearRange(first, slices);
@@ -152,7 +152,7 @@ void ArenaSet::Free(char* base, size_t slices) noexcept {
         arena.freed_epoch[i] = epoch;
         arena.warm_slices.SetRange(i, 1);
         ++arena.warm;
-        warm_slices_.fetch_add(1, kRelaxed);
+        WarmOf(arena).fetch_add(1, kRelaxed);
     }
     arena.used.ClearRange(first, slices);
     arena.free += static_cast<uint32_t>(slices);

@@ -84,7 +84,8 @@ public:
     // True when Purge has something to do, cheaply.
     bool WantsPurge(uint64_t now) const noexcept {
         return now / kEpochMilliseconds != last_epoch_.load(std::memory_order_relaxed) &&
-               warm_slices_.load(std::memory_order_relaxed) > g_purge_policy.retained_slices;
+               (warm_slices_.load(std::memory_order_relaxed) > g_purge_policy.retained_slices ||
+                warm_executable_.load(std::memory_order_relaxed) != 0);
     }
 
     // The first slice in use by `owner` at or above `address`, be it the start of something or the
@@ -104,6 +105,8 @@ public:
 
 private:
     Arena* RecordOf(uintptr_t address) const noexcept;
+    std::atomic<size_t>& WarmOf(const Arena& arena) noexcept;
+    size_t WarmSurplus(const Arena& arena) noexcept;
     bool CommitRecord(Arena* record) noexcept;
     char* ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept;
     Arena* AddArena(os::Access access) noexcept;
@@ -122,6 +125,8 @@ private:
     uint64_t record_committed_[kMapArenas / 64] = {};
     std::atomic<uint64_t> last_epoch_{0};
     std::atomic<size_t> warm_slices_{0};  // free slices that still have pages
+    // The same in executable arenas: few can use them, so none are retained for good.
+    std::atomic<size_t> warm_executable_{0};
     std::atomic<size_t> arena_count_{0};
     std::atomic<size_t> committed_{0};
 };

@@ -160,10 +160,13 @@ char* Metadata::AllocateSlices(size_t slices) noexcept {
 void Metadata::Purge() noexcept {
     const os::LockGuard guard(lock_);
     for (size_t i = 0; i < kClasses; ++i) {
-        Slice* const slice = partial_[i];
-        if (slice == nullptr || slice->used != 0) continue;
-        Unlink(i, slice);
-        arenas_.Free(reinterpret_cast<char*>(slice), 1);
+        Slice* next = nullptr;
+        for (Slice* slice = partial_[i]; slice != nullptr; slice = next) {
+            next = slice->next;
+            if (slice->used != 0) continue;
+            Unlink(i, slice);
+            arenas_.Free(reinterpret_cast<char*>(slice), 1);
+        }
     }
 }
 

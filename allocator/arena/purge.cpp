@@ -15,14 +15,25 @@ namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
 }
 
+std::atomic<size_t>& ArenaSet::WarmOf(const Arena& arena) noexcept {
+    return arena.access == os::Access::kReadWrite ? warm_slices_ : warm_executable_;
+}
+
+// How many warm slices of arenas like this one are more than is to be retained.
+size_t ArenaSet::WarmSurplus(const Arena& arena) noexcept {
+    const size_t warm = WarmOf(arena).load(kRelaxed);
+    if (arena.access != os::Access::kReadWrite) return warm;
+    const size_t retained = g_purge_policy.retained_slices;
+    return warm > retained ? warm - retained : 0;
+}
+
 void ArenaSet::Purge(uint64_t now, bool everything) noexcept {
     const uint64_t epoch = now / kEpochMilliseconds;
     if (last_epoch_.exchange(epoch, kRelaxed) == epoch && !everything) return;
     lock_.Acquire();
     for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
         // Each round unlocks; the slices it holds keep the arena from being released meanwhile.
-        while (arena->warm != 0 && !arena->dedicated &&
-               (everything || warm_slices_.load(kRelaxed) > g_purge_policy.retained_slices)) {
+        while (arena->warm != 0 && !arena->dedicated && (everything || WarmSurplus(*arena) != 0)) {
             if (!PurgeArena(*arena, static_cast<uint8_t>(epoch), everything)) break;
         }
     }
@@ -41,8 +52,7 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
     size_t first = arena.warm_slices.FindSet(0);
     while (first != kNone && !due(first)) first = arena.warm_slices.FindSet(first + 1);
     if (first == kNone) return false;
-    const size_t surplus =
-        everything ? kSlicesPerArena : warm_slices_.load(kRelaxed) - g_purge_policy.retained_slices;
+    const size_t surplus = everything ? kSlicesPerArena : WarmSurplus(arena);
     size_t end = first;
     size_t bytes = 0;
     size_t span_end = 0;
@@ -69,7 +79,7 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
             arena.freed_epoch[i] = epoch;
             arena.warm_slices.SetRange(i, 1);
             ++arena.warm;
-            warm_slices_.fetch_add(1, kRelaxed);
+            WarmOf(arena).fetch_add(1, kRelaxed);
         }
     }
     arena.used.ClearRange(first, slices);

@@ -68,7 +68,7 @@ void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) no
     if (run == nullptr) return FailWithNoMemory();
     if (options.user != nullptr) {
         run->user = *options.user;
-        run->has_user = true;
+        run->has_user.store(true, std::memory_order_relaxed);
     }
     if (heap.check_tail) FillTail(run->base + bytes);
     LinkRun(heap, *run);
@@ -81,6 +81,7 @@ void* AllocateInRegion(Heap& heap, size_t bytes, const AllocateOptions& options)
     request.alignment = options.alignment;
     request.tail = heap.TailOf();
     request.user = options.user != nullptr;
+    PurgeTick(heap);
     const PartGuard guard(heap, heap.runs_lock);
     void* const block = slab::AllocateInRegion(*heap.region, request, options.zero);
     if (block == nullptr) return FailWithNoMemory();
@@ -105,6 +106,14 @@ void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noe
         return AllocateLarge(heap, bytes, options);
     }
     slab::FreeBlock block;
+    if (!heap.is_plain) {
+        // Under the lock from the slab to the tail: who looks at the heap sees all of it, or nothing.
+        PurgeTick(heap);
+        const PartGuard guard(heap, size_class);
+        slab::SlabSet& slabs = heap.classes[Index(size_class)].slabs;
+        if (slabs.Take(heap.RequestFor(size_class), &block, 1) != 1) return FailWithNoMemory();
+        return FinishWith(heap, block, size_class, bytes, options);
+    }
     if (!TakeBlock(heap, BinFor(heap, size_class), size_class, block)) return FailWithNoMemory();
     return FinishWith(heap, block, size_class, bytes, options);
 }

@@ -122,6 +122,7 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
         }
         return true;
     }
+    PurgeTick(heap);
     ClassState& state = heap.classes[Index(size_class)];
     Magazine* filled = nullptr;
     {
@@ -133,7 +134,6 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
         bin.SetAlloc(filled, filled->count);
         return true;
     }
-    PurgeTick(heap);
     if (!GrowAllocMagazine(bin, size_class)) return false;
     Magazine* const magazine = bin.alloc_magazine();
     uint32_t taken = 0;
@@ -284,8 +284,12 @@ void PurgeTick(Heap& heap) noexcept {
         heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {
         DrainDepots(heap, true);
     }
-    cache::ThreadCache* const cache = cache::CurrentCache();
-    if (cache != nullptr) ReleaseParkedRuns(*cache, false);
+    // They are the process heap's: for another heap's sake its lock is not taken, as the caller may hold
+    // that other heap.
+    if (heap.is_process_heap) {
+        cache::ThreadCache* const cache = cache::CurrentCache();
+        if (cache != nullptr) ReleaseParkedRuns(*cache, false);
+    }
     slab::PurgeRuns(now, false);
     arena::PurgeTick();
 }

@@ -1,5 +1,7 @@
 #include "heap/block.h"
 
+#include "heap/registry.h"
+
 namespace strata::heap {
 
 namespace {
@@ -7,7 +9,6 @@ namespace {
 using arena::SliceEntry;
 using arena::SliceKind;
 using slab::LargeRun;
-using slab::Region;
 using slab::RegionBlock;
 using slab::Slab;
 
@@ -20,12 +21,12 @@ LargeRun* RunOf(const SliceEntry& entry) noexcept {
     return static_cast<LargeRun*>(entry.record.load(kRelaxed));
 }
 
-// The heap of fixed size in whose region `pointer` lies, or nullptr.
+// The heap that cannot grow in whose region `pointer` lies, or nullptr. It is in the caller's use, as
+// it has a pointer to a block in it; or the process is about to end.
 Heap* RegionHeapOf(const void* pointer) noexcept {
-    const SliceEntry* const entry = arena::g_slice_map.Find(AddressOf(pointer));
-    if (entry == nullptr || entry->kind.load(kRelaxed) != SliceKind::kRegion) return nullptr;
-    const auto* const region = static_cast<const Region*>(entry->record.load(kRelaxed));
-    return region == nullptr ? nullptr : static_cast<Heap*>(region->heap);
+    Heap* const heap = PinRegionHeap(pointer);
+    if (heap != nullptr) Unpin(*heap);
+    return heap;
 }
 
 BlockInfo DescribeInSlab(const Slab& slab, const void* pointer) noexcept {
@@ -123,9 +124,14 @@ Block RequireBlockSlow(os::Operation operation, const void* pointer,
 BlockInfo Describe(const void* pointer) noexcept {
     BlockInfo info;
     const SliceEntry* entry = arena::g_slice_map.Find(AddressOf(pointer));
-    if (entry == nullptr) return info;
+    if (entry == nullptr || entry->kind.load(kRelaxed) == SliceKind::kRegion) {
+        if (Heap* const heap = RegionHeapOf(pointer)) return DescribeInRegion(*heap, pointer);
+        if (entry != nullptr) info.status = BlockStatus::kUnallocated;
+        return info;
+    }
     switch (entry->kind.load(kRelaxed)) {
         case SliceKind::kNone:
+        case SliceKind::kRegion:
             info.status = BlockStatus::kUnallocated;
             return info;
         case SliceKind::kSlab:
@@ -133,10 +139,6 @@ BlockInfo Describe(const void* pointer) noexcept {
         case SliceKind::kRun:
         case SliceKind::kRunInterior:
             return DescribeRun(*RunOf(*entry), pointer);
-        case SliceKind::kRegion:
-            if (Heap* const heap = RegionHeapOf(pointer)) return DescribeInRegion(*heap, pointer);
-            info.status = BlockStatus::kUnallocated;
-            return info;
     }
     return info;
 }

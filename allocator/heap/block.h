@@ -51,7 +51,7 @@ STRATA_INLINE bool FindBlock(const void* pointer, Block& block) noexcept {
     block.heap = static_cast<Heap*>(run->heap);
     block.requested = run->requested.load(std::memory_order_relaxed);
     block.usable = run->usable();
-    if (run->has_user) block.user = &run->user;
+    if (run->has_user.load(std::memory_order_relaxed)) block.user = &run->user;
     return true;
 }
 
@@ -75,8 +75,10 @@ STRATA_INLINE Block RequireBlock(os::Operation operation, const void* pointer,
 
 // What is to be seen behind the block, if its heap checks that.
 inline bool HasIntactTail(const Block& block, const void* pointer) noexcept {
-    return !block.heap->check_tail ||
-           IsTailIntact(static_cast<const char*>(pointer) + block.requested);
+    if (!block.heap->check_tail) return true;
+    // A slack that was itself overwritten may leave no room for a tail.
+    if (block.slab != nullptr && block.usable - block.requested < kTailBytes) return false;
+    return IsTailIntact(static_cast<const char*>(pointer) + block.requested);
 }
 inline void RequireTail(os::Operation operation, const Block& block, const void* pointer) noexcept {
     if (STRATA_LIKELY(HasIntactTail(block, pointer))) return;

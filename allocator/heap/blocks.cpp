@@ -13,8 +13,8 @@ namespace strata::heap {
 namespace {
 
 // Changes the requested size within the block's class. False when it does not fit.
-bool ResizeInSlab(Block& block, void* pointer, size_t bytes,
-                  const ResizeOptions& options) noexcept {
+STRATA_INLINE bool ResizeInSlab(Block& block, void* pointer, size_t bytes,
+                                const ResizeOptions& options) noexcept {
     const bool user = options.user || block.user != nullptr;
     const size_t overhead = block.heap->TailOf() + (user ? sizeof(UserRecord) : size_t{0});
     if (overhead > block.usable || bytes > block.usable - overhead) return false;
@@ -39,9 +39,10 @@ bool ResizeRun(Block& block, size_t bytes, const ResizeOptions& options) noexcep
     const PartGuard guard(*block.heap, block.heap->runs_lock);
     slab::LargeRun& run = *block.run;
     if (!slab::ResizeRun(run, bytes, options.zero)) return false;
+    if (block.heap->check_tail) FillTail(run.base + bytes);
     if (!options.user) return true;
-    if (!run.has_user) run.user = UserRecord{};
-    run.has_user = true;
+    if (!run.has_user.load(std::memory_order_relaxed)) run.user = UserRecord{};
+    run.has_user.store(true, std::memory_order_relaxed);
     run.user.flags |= options.user_flags;
     return true;
 }
@@ -54,6 +55,7 @@ bool ResizeRegionBlock(Block& block, void* pointer, size_t bytes,
     if (!slab::ResizeInRegion(*block.region, pointer, bytes, heap.TailOf(), options.zero)) {
         return false;
     }
+    if (heap.check_tail) FillTail(At<char>(pointer, bytes));
     Block now;
     if (options.user && FindRegionBlock(heap, pointer, now)) now.user->flags |= options.user_flags;
     return true;
@@ -68,19 +70,31 @@ bool IsWorthKeeping(const Block& block, size_t bytes) noexcept {
            needed * 2 >= block.usable;
 }
 
+// Finds the block again: handed over, it would lie in memory on the common way, too.
+STRATA_NOINLINE bool ResizeInPlaceSlow(void* pointer, size_t bytes,
+                                       const ResizeOptions& options) noexcept {
+    Block block = RequireBlock(os::Operation::kResize, pointer, nullptr);
+    if (block.region != nullptr) return ResizeRegionBlock(block, pointer, bytes, options);
+    if (block.run != nullptr) return ResizeRun(block, bytes, options);
+    const PartGuard guard(*block.heap, block.slab->size_class);
+    if (!ResizeInSlab(block, pointer, bytes, options)) return false;
+    if (block.heap->check_tail) FillTail(At<char>(pointer, bytes));
+    return true;
+}
+
 bool ResizeInPlace(Block& block, void* pointer, size_t bytes,
                    const ResizeOptions& options) noexcept {
-    const bool done = block.slab != nullptr  ? ResizeInSlab(block, pointer, bytes, options)
-                      : block.run != nullptr ? ResizeRun(block, bytes, options)
-                                             : ResizeRegionBlock(block, pointer, bytes, options);
-    if (done && block.heap->check_tail) FillTail(At<char>(pointer, bytes));
-    return done;
+    if (STRATA_LIKELY(block.slab != nullptr && block.heap->is_plain)) {
+        return ResizeInSlab(block, pointer, bytes, options);
+    }
+    return ResizeInPlaceSlow(pointer, bytes, options);
 }
 
 // A slab's block of a heap with checks: under one lock, so that who looks at the heap sees a free block
 // with its fill, or a live one.
 void FreeChecked(Heap& heap, const Block& block, void* pointer) noexcept {
     const SizeClass size_class = block.slab->size_class;
+    PurgeTick(heap);
     const PartGuard guard(heap, size_class);
     if (!IsLive(LoadState(block.state))) {
         os::FatalDoubleFree(os::Operation::kFree, pointer, &heap, block.usable);
@@ -91,6 +105,7 @@ void FreeChecked(Heap& heap, const Block& block, void* pointer) noexcept {
 }
 
 void FreeRegionBlock(Heap& heap, const Block& block, void* pointer) noexcept {
+    PurgeTick(heap);
     const PartGuard guard(heap, heap.runs_lock);
     Block now;
     if (!FindRegionBlock(heap, pointer, now)) {
@@ -154,6 +169,7 @@ size_t RequestedSize(const void* pointer) noexcept {
 
 size_t UsableSize(const void* pointer) noexcept {
     const Block block = RequireBlock(os::Operation::kSize, pointer, nullptr);
+    if (block.heap->check_tail) return block.requested;
     // The far slack stands in the block's last bytes, which are then not the caller's.
     const bool far = block.slab != nullptr && block.user == nullptr &&
                      block.usable - block.requested > kMaxNearSlack;

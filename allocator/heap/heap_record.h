@@ -42,7 +42,7 @@ public:
     bool check_free;  // free blocks are filled, and looked at
     os::Access access;
 
-    // Whether programs are told that this is a low-fragmentation heap (information.h).
+    // Whether programs are told that this is a low-fragmentation heap (api/heap_information.h).
     std::atomic<bool> low_fragmentation;
 
     // Visitors that look at the heap without being its users (registry.h). Changed under the

@@ -48,7 +48,7 @@ bool VisitLiveBlock(Heap& heap, const void* pointer, Visit visit) noexcept {
 bool AddUserRecord(Block& block, void* pointer) noexcept {
     if (block.run != nullptr) {
         block.run->user = UserRecord{};
-        block.run->has_user = true;
+        block.run->has_user.store(true, std::memory_order_relaxed);
         block.user = &block.run->user;
         return true;
     }
@@ -100,8 +100,12 @@ bool SetUserFlags(Heap& heap, void* pointer, uint32_t reset, uint32_t set) noexc
 }
 
 Heap* HeapOfLiveBlock(const void* pointer) noexcept {
-    if (!Owns(pointer)) return nullptr;
-    Heap* const heap = PinOwner(arena::g_arenas.OwnerOf(AddressOf(pointer)));
+    const SliceEntry* const entry = arena::g_slice_map.Find(AddressOf(pointer));
+    const SliceKind kind = entry == nullptr ? SliceKind::kNone : entry->kind.load(kRelaxed);
+    // Slices have an owner to ask for where a slab is, or a run begins.
+    Heap* const heap = kind == SliceKind::kSlab || kind == SliceKind::kRun
+                           ? PinOwner(arena::g_arenas.OwnerOf(AddressOf(pointer)))
+                           : PinRegionHeap(pointer);
     if (heap == nullptr) return nullptr;
     const bool live = IsLiveBlock(*heap, pointer, nullptr);
     Unpin(*heap);

@@ -11,8 +11,8 @@ using cache::ThreadCache;
 using slab::LargeRun;
 
 LargeRun* TakeParkedRun(ThreadCache& cache, size_t bytes, bool zero) noexcept {
+    if (bytes > kParkedSlices * kSliceSize) return nullptr;
     const size_t slices = DivideUp(bytes, kSliceSize);
-    if (slices > kParkedSlices) return nullptr;
     LargeRun* const run = cache.parked[slices];
     if (run == nullptr || run->committed < bytes) return nullptr;
     cache.parked[slices] = nullptr;

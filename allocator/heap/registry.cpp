@@ -40,6 +40,7 @@ constinit Heap* g_last_heap = nullptr;
 constinit uint32_t g_next_serial = kFirstSerial;
 constinit bool g_slot_created = false;
 constinit HeapRequest g_process_heap_request;
+constinit std::atomic<size_t> g_region_heaps{0};  // alive, or about to be
 constinit std::atomic<bool> g_process_ending{false};
 
 void OnThreadExit(void*) noexcept { ThreadDetach(); }
@@ -111,7 +112,9 @@ bool MakeRegion(Heap& heap, const HeapRequest& request) noexcept {
     region.access = heap.access;
     region.fill_free = heap.check_free;
     heap.region = slab::CreateRegion(region);
-    return heap.region != nullptr;
+    if (heap.region == nullptr) return false;
+    g_region_heaps.fetch_add(1, std::memory_order_relaxed);
+    return true;
 }
 
 // A heap that can grow is made with as little memory as any; but one whose initial size cannot be had
@@ -199,6 +202,19 @@ Heap* PinOwner(uint32_t serial) noexcept {
     return heap;
 }
 
+Heap* PinRegionHeap(const void* pointer) noexcept {
+    if (g_region_heaps.load(std::memory_order_relaxed) == 0) return nullptr;
+    const os::LockGuard guard(g_registry_lock);
+    // A heap is taken out of the list before its region ends.
+    Heap* heap = g_first_heap;
+    while (heap != nullptr && (heap->region == nullptr || !heap->region->Contains(pointer))) {
+        heap = heap->next;
+    }
+    if (heap == nullptr || !IsAlive(*heap)) return nullptr;
+    PinLocked(*heap);
+    return heap;
+}
+
 void Unpin(Heap& heap) noexcept {
     const os::LockGuard guard(g_registry_lock);
     UnpinLocked(heap);
@@ -265,8 +281,11 @@ void DestroyHeap(Heap* heap) noexcept {
         if (slab::MarkFree(*run)) slab::FreeRun(run);
     }
     heap->runs = nullptr;
-    if (heap->region != nullptr) slab::DestroyRegion(heap->region);
-    heap->region = nullptr;
+    if (heap->region != nullptr) {
+        slab::DestroyRegion(heap->region);
+        heap->region = nullptr;
+        g_region_heaps.fetch_sub(1, std::memory_order_relaxed);
+    }
     {
         const os::LockGuard guard(g_registry_lock);
         GiveRecordBackLocked(heap);

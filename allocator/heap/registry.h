@@ -20,6 +20,8 @@ Heap* PinNext(Heap* previous) noexcept;
 bool Pin(Heap& heap, uint32_t serial) noexcept;
 // Pins the living heap with this serial; nullptr when there is none.
 Heap* PinOwner(uint32_t serial) noexcept;
+// Pins the living heap in whose region `pointer` lies, any value whatever; nullptr when there is none.
+Heap* PinRegionHeap(const void* pointer) noexcept;
 void Unpin(Heap& heap) noexcept;
 
 }  // namespace strata::heap

@@ -85,7 +85,7 @@ bool SetSlabBlock(WalkEntry& entry, const Slab& slab, uint32_t index) noexcept {
 
 bool SetRun(WalkEntry& entry, const LargeRun& run) noexcept {
     SetBlock(entry, Kind::kBusy, run.base, run.requested.load(kRelaxed), 0, kLargeBlockIndex);
-    if (run.has_user) SetUser(entry, &run.user);
+    if (run.has_user.load(kRelaxed)) SetUser(entry, &run.user);
     return true;
 }
 

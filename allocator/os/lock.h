@@ -5,7 +5,8 @@
 // A lock that then cannot be had is taken by force instead of waited for (see WaitOnWord).
 //
 // Ranks, outermost first: heap (class locks by index, then runs), registry, run cache, metadata, arenas.
-// A thread takes locks in this order only.
+// A thread takes locks in this order only. Two heaps at once are held only by one who calls HeapLock for
+// both, in an order of his own; nothing here takes a second heap's lock for him.
 #pragma once
 
 #include <atomic>

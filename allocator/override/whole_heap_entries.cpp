@@ -1,6 +1,7 @@
 // Creating, destroying, locking and asking about whole heaps. A heap that Strata serves has two
 // parts: ours, and the system's behind the same handle, which holds what was left to it.
 #include "api/heap_information.h"
+#include "heap/statistics.h"
 #include "os/process.h"
 #include "override/heap_entries.h"
 
@@ -19,15 +20,20 @@ constexpr uint32_t kOurFlags = api::kHeapNoSerialize | api::kHeapGenerateExcepti
                                api::kHeapTailChecking | api::kHeapFreeChecking |
                                api::kHeapCreateEnableExecute;
 
-bool CanServe(ULONG flags, const void* base, const void* lock, const void* parameters) noexcept {
-    return (flags & ~kCreateFlags) == 0 && base == nullptr && lock == nullptr &&
-           parameters == nullptr;
-}
-
 // A heap grows when it says so, or when it names no size (HeapCreate with a maximum of 0 comes as the
 // one or as the other).
 bool Grows(ULONG flags, SIZE_T reserve) noexcept {
     return (flags & api::kHeapGrowable) != 0 || reserve == 0;
+}
+
+// A heap of fixed size has an entry of the slice map for every 64 KiB, written at once: 2 MiB of them for
+// the largest that we serve.
+constexpr SIZE_T kMostReserve = SIZE_T{4} << 30;
+
+bool CanServe(ULONG flags, const void* base, SIZE_T reserve, const void* lock,
+              const void* parameters) noexcept {
+    return (flags & ~kCreateFlags) == 0 && base == nullptr && lock == nullptr &&
+           parameters == nullptr && (Grows(flags, reserve) || reserve <= kMostReserve);
 }
 
 heap::Heap* MakeOurs(ULONG flags, SIZE_T reserve, SIZE_T commit) noexcept {
@@ -60,7 +66,7 @@ template <bool kCounting>
 STRATA_NOINLINE void* NTAPI CreateEntry(ULONG flags, void* base, SIZE_T reserve, SIZE_T commit,
                                         void* lock, void* parameters) {
     const bool ntdll = IsInNtdll(STRATA_RETURN_ADDRESS());
-    if (!ntdll && CanServe(flags, base, lock, parameters)) {
+    if (!ntdll && CanServe(flags, base, reserve, lock, parameters)) {
         Count<kCounting>(Entry::kCreate, Served::kStrata);
         return MakeBoth(flags, reserve, commit);
     }
@@ -167,11 +173,14 @@ STRATA_NOINLINE LONG NTAPI SetInformationEntry(void* handle, ULONG information_c
 template <bool kCounting>
 STRATA_NOINLINE WideBoolean NTAPI ValidateProcessHeapsEntry() {
     Count<kCounting>(Entry::kValidateProcessHeaps, Served::kStrata);
-    if (!api::HeapIsValid(*g_context.process_heap, 0, nullptr)) return FALSE;
-    if (!g_heap_map.ForEach(
-            [](heap::Heap& heap) noexcept { return api::HeapIsValid(heap, 0, nullptr); })) {
-        return FALSE;
-    }
+    bool valid = true;
+    heap::ForEachHeap(
+        [](void* context, heap::Heap& heap) {
+            auto& all = *static_cast<bool*>(context);
+            all = all && api::HeapIsValid(heap, 0, nullptr);
+        },
+        &valid);
+    if (!valid) return FALSE;
     return Original<ValidateAllFunction>(Entry::kValidateProcessHeaps)();
 }
 

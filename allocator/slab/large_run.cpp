@@ -126,7 +126,7 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
         }
     }
     run->heap = request.heap;
-    run->has_user = false;
+    run->has_user.store(false, std::memory_order_relaxed);
     run->tail = request.tail;
     ZeroAndTouch(*run, 0, request.bytes, request.zero);
     run->requested.store(request.bytes, std::memory_order_relaxed);
@@ -140,7 +140,9 @@ bool MarkFree(LargeRun& run) noexcept {
 }
 
 void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept {
-    if (run.has_user) run.has_user = false;
+    if (run.has_user.load(std::memory_order_relaxed)) {
+        run.has_user.store(false, std::memory_order_relaxed);
+    }
     ZeroAndTouch(run, 0, bytes, zero);
     run.requested.store(bytes, std::memory_order_relaxed);
     run.state.store(RunState::kLive, std::memory_order_release);

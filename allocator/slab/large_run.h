@@ -36,12 +36,12 @@ struct LargeRun {
     UserRecord user;  // if has_user; its slack is not used
     std::atomic<RunState> state;
     bool direct;
-    bool has_user;
+    std::atomic<bool> has_user;
     uint8_t tail;  // bytes behind the requested ones that are not the caller's
     os::Access access;
 
     size_t capacity() const noexcept { return slices * kSliceSize; }
-    // What the caller may write: whole pages, but for the tail.
+    // Whole pages, but for the tail.
     size_t usable() const noexcept { return extent() - tail; }
     // With the tail.
     size_t extent() const noexcept {

@@ -118,8 +118,9 @@ bool PlaceInArena(Region& region, const RegionRequest& request) noexcept {
         region.base = g_arenas.Allocate(slices, 1, request.owner, request.access);
         if (region.base == nullptr) return false;
         // A former user's pages: a heap of fixed size has no more than it asked for.
-        g_arenas.Decommit(region.base, region.base + slices * kSliceSize);
-        return true;
+        if (g_arenas.Decommit(region.base, region.base + slices * kSliceSize)) return true;
+        g_arenas.Free(region.base, slices);
+        return false;
     }
     region.memory = RegionMemory::kDedicated;
     region.base =
@@ -224,7 +225,12 @@ void* AllocateInRegion(Region& region, const RegionBlockRequest& request, bool z
     const size_t phase = AddressOf(region.first) / kGranule & (step - 1);
     size_t place = region.map.Find(count, step, phase);
     if (place == ExtentMap::kNone) {
-        if (!MakeRoom(region, count + step - 1)) return nullptr;
+        // An aligned place may need less than the worst case: then all that is left will do.
+        const size_t left = Capacity(region) - region.map.size();
+        if (!MakeRoom(region, count + step - 1) &&
+            (step == 1 || left == 0 || !GrowBy(region, left))) {
+            return nullptr;
+        }
         place = region.map.Find(count, step, phase);
         if (place == ExtentMap::kNone) return nullptr;
     }
@@ -257,6 +263,12 @@ bool ResizeInRegion(Region& region, void* block, size_t bytes, uint32_t tail, bo
         // Perhaps it is the last one, and there is memory behind it.
         if (old.end() + region.map.FreeAtEnd() != region.map.size()) return false;
         if (!MakeRoom(region, count - old.count) || !region.map.Resize(first, count)) return false;
+    }
+    if (region.fill_free && count > old.count) {
+        void* const grown = AddressAt(region, old.end());
+        const size_t grown_bytes = (count - old.count) * kGranule;
+        const size_t changed = FindChangedFill(grown, grown_bytes);
+        if (changed != grown_bytes) os::FatalWriteAfterFree(grown, region.heap, changed);
     }
     region.map.SetMark(first, MarkOf(count, needed, user));
     if (user) *UserRecordOf(region, region.map.At(first)) = record;
@@ -314,7 +326,7 @@ void TrimRegion(Region& region) noexcept {
     char* const from = region.base + keep;
     const size_t bytes = region.committed - keep;
     if (region.memory == RegionMemory::kSlices) {
-        if (!g_arenas.Decommit(from, from + bytes)) return;
+        if (!g_arenas.Decommit(from, region.base + region.slices * kSliceSize)) return;
     } else {
         if (!g_memory.Decommit(from, bytes, bytes)) return;
         CountDirectCommitted(0, bytes);

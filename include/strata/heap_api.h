@@ -67,8 +67,9 @@ STRATA_API SIZE_T STRATA_WINAPI StrataHeapCompact(HANDLE heap, DWORD flags);
 STRATA_API BOOL STRATA_WINAPI StrataHeapLock(HANDLE heap);
 STRATA_API BOOL STRATA_WINAPI StrataHeapUnlock(HANDLE heap);
 /* Enumerates: set lpData to NULL before the first call; FALSE and ERROR_NO_MORE_ITEMS at the end.
-   The state is in the entry alone. Each slab and each large run is one region entry followed by its
-   blocks (busy with the exact size, or free). */
+   The state is in the entry alone. First comes the heap's own record; then each slab is one region
+   entry, followed by its blocks (busy with the exact size, or free) and what of it has no memory yet. A
+   large block is one busy entry with region index 64, as on Windows. */
 STRATA_API BOOL STRATA_WINAPI StrataHeapWalk(HANDLE heap, LPPROCESS_HEAP_ENTRY entry);
 /* Totals; set cb to sizeof(HEAP_SUMMARY) first. */
 STRATA_API BOOL STRATA_WINAPI StrataHeapSummary(HANDLE heap, DWORD flags,

@@ -2,9 +2,11 @@
 #include <cstring>
 #include <vector>
 
+#include "arena/process_arenas.h"
 #include "base/constants.h"
 #include "heap_api_fixture.h"
 #include "os/memory.h"
+#include "support/fault_injection.h"
 
 namespace strata::test {
 namespace {
@@ -126,6 +128,27 @@ TEST_F(HeapApi, ChecksMakeValidateFail) {
     EXPECT_FALSE(StrataHeapValidate(heap, 0, nullptr));
     ExpectError(kUntouched);
     EXPECT_TRUE(StrataHeapDestroy(heap));
+}
+
+TEST_F(HeapApi, AFailureThatIsGotOverLeavesTheLastError) {
+    // The first commit of a fresh slab fails, the smaller one after it does not.
+    const HANDLE process = StrataGetProcessHeap();
+    std::vector<void*> blocks;
+    FaultInjector faults(arena::g_memory);
+    StrataSetLastError(kUntouched);
+    for (int i = 0; i < 2000; ++i) {
+        faults.FailNth(kCommit, 1);
+        void* const block = StrataHeapAlloc(process, 0, 700);
+        if (block == nullptr) {
+            ExpectError(ERROR_NOT_ENOUGH_MEMORY);
+            StrataSetLastError(kUntouched);
+            continue;
+        }
+        ExpectError(kUntouched);
+        blocks.push_back(block);
+    }
+    faults.StopFailing();
+    for (void* const block : blocks) StrataHeapFree(process, 0, block);
 }
 
 TEST_F(HeapApi, UserValues) {

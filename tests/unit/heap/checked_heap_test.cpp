@@ -1,8 +1,10 @@
 // Heaps that fill what is behind blocks, and free blocks, and look at it.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "base/fill.h"
@@ -102,6 +104,33 @@ TEST(CheckedHeap, MemoryOfFormerUsersIsNoChange) {
     }
 }
 
+TEST(CheckedHeap, TheTailIsNotTheCallers) {
+    for (const Case& c : kCases) {
+        const TestHeap heap(Checks(c.maximum));
+        EXPECT_EQ(UsableSize(heap.Allocate(c.bytes)), c.bytes);
+    }
+}
+
+TEST(CheckedHeap, IsConsistentWhileOthersUseIt) {
+    for (const size_t maximum : {size_t{0}, size_t{8} << 20}) {
+        const TestHeap heap(Checks(maximum));
+        std::atomic<bool> stop{false};
+        std::thread other([&] {
+            void* block = heap.Allocate(100);
+            for (size_t i = 0; !stop; ++i) {
+                block =
+                    Resize(&*heap, block, i * 37 % (i % 3 == 0 ? 200'000 : 300), {.zero = true});
+                std::memset(block, 0x44, RequestedSize(block));
+                heap.Free(heap.Allocate(100));
+            }
+            heap.Free(block);
+        });
+        for (int i = 0; i < 3000; ++i) ASSERT_TRUE(IsConsistent(*heap)) << i;
+        stop = true;
+        other.join();
+    }
+}
+
 class CheckedHeapDeathTest : public test::DeathTest {};
 
 TEST_F(CheckedHeapDeathTest, AnOverrunIsFatalWhenFreed) {
@@ -131,6 +160,19 @@ TEST_F(CheckedHeapDeathTest, AWriteAfterFreeIsFatalWhenAllocated) {
             },
             "free block .* of heap .* was written to at offset 8 after it was freed");
     }
+}
+
+TEST_F(CheckedHeapDeathTest, AWriteAfterFreeIsFatalWhenGrownInto) {
+    EXPECT_FATAL(
+        {
+            const TestHeap heap(Checks(1 << 20));
+            void* const first = heap.Allocate(100);
+            char* const second = static_cast<char*>(heap.Allocate(500));
+            heap.Free(second);
+            second[8] = 1;
+            Resize(&*heap, first, 300, {.in_place = true});
+        },
+        "was written to at offset .* after it was freed");
 }
 
 TEST_F(CheckedHeapDeathTest, ADoubleFreeIs) {

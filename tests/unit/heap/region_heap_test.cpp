@@ -124,6 +124,53 @@ TEST(RegionHeap, AlignedBlocks) {
     EXPECT_TRUE(IsConsistent(*heap));
 }
 
+TEST(RegionHeap, AnAlignedBlockMayEndWithTheRegion) {
+    const TestHeap heap(Fixed(65536));
+    EXPECT_NE(AllocateAligned(*heap, 4096, 0xF000, false), nullptr);
+}
+
+TEST(RegionHeap, BlocksAreFoundByTheirPointersAlone) {
+    for (const size_t maximum : {size_t{1} << 20, size_t{32} << 20, size_t{256} << 20}) {
+        const TestHeap heap(Fixed(maximum));
+        std::vector<void*> blocks;
+        while (void* const block = heap.Allocate(900'000)) blocks.push_back(block);
+        for (void* const block : blocks) {
+            ASSERT_EQ(HeapOfLiveBlock(block), heap.get());
+            ASSERT_EQ(HeapOfLiveBlock(static_cast<char*>(block) + 16), nullptr);
+            ASSERT_EQ(RequestedSize(block), 900'000u);
+        }
+        for (void* const block : blocks) Free(nullptr, block);
+    }
+    // Any address in a direct block, too, behind the slice that has an owner.
+    char* const direct = static_cast<char*>(Allocate(*ProcessHeap(), size_t{200} << 20, false));
+    EXPECT_EQ(HeapOfLiveBlock(direct), ProcessHeap());
+    EXPECT_EQ(HeapOfLiveBlock(direct + (100 << 20)), nullptr);
+    Free(nullptr, direct);
+}
+
+TEST(RegionHeap, AFailedDecommitLeavesTheBooksRight) {
+    for (int round = 0; round < 3; ++round) {
+        // Dirty slices that the region gets, and cannot clean.
+        char* const run = static_cast<char*>(Allocate(*ProcessHeap(), 1 << 20, false));
+        std::memset(run, 0x77, 1 << 20);
+        Free(nullptr, run);
+        slab::PurgeRuns(0, true);
+        test::FaultInjector faults(arena::g_memory);
+        faults.FailNth(test::kDecommit, 1);
+        if (Heap* const heap = CreateHeap(Fixed(1 << 20))) {
+            Free(heap, Allocate(*heap, 500'000, false));
+            Trim(*heap);
+            DestroyHeap(heap);
+        }
+        faults.StopFailing();
+        for (int i = 0; i < 64; ++i) {
+            char* const block = static_cast<char*>(Allocate(*ProcessHeap(), 60'000, true));
+            for (size_t k = 0; k < 60'000; ++k) ASSERT_EQ(block[k], 0);
+            Free(nullptr, block);
+        }
+    }
+}
+
 TEST(RegionHeap, WalksRegionBlocksAndTheRest) {
     const TestHeap heap(Fixed(1 << 20, 3 * kPageSize));
     void* const block = heap.Allocate(33);
@@ -171,7 +218,8 @@ TEST(RegionHeap, InTheCallersMemoryTouchesNothingElse) {
         }
         EXPECT_GT(blocks.size(), 100u);
         EXPECT_TRUE(IsConsistent(*heap));
-        for (size_t i = 0; i < blocks.size(); i += 2) Free(&*heap, blocks[i]);
+        EXPECT_EQ(HeapOfLiveBlock(blocks[1]), heap.get());
+        for (size_t i = 0; i < blocks.size(); i += 2) Free(nullptr, blocks[i]);
         EXPECT_FALSE(IsLiveBlock(*heap, blocks[0], nullptr));
         EXPECT_TRUE(IsLiveBlock(*heap, blocks[1], nullptr));
     }
