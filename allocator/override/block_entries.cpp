@@ -186,6 +186,19 @@ STRATA_NOINLINE ULONG NTAPI MultipleFreeEntry(void* handle, ULONG flags, ULONG c
     return freed;
 }
 
+// Their buffers lie on the process heap. ntdll need not free them through its exported function, so those
+// of ours are freed here, and the fields set as documented (winternl.h, RtlFreeUnicodeString).
+template <bool kCounting, Entry kEntry>
+STRATA_NOINLINE void NTAPI FreeStringEntry(CountedString* string) {
+    if (!heap::Owns(string->buffer)) {
+        // Not counted: what the original frees, it frees through RtlFreeHeap, as far as that is known.
+        return Original<FreeStringFunction>(kEntry)(string);
+    }
+    Count<kCounting>(kEntry, Served::kStrata);
+    api::HeapRelease(*g_context.process_heap, 0, string->buffer);
+    *string = {};
+}
+
 template <bool kCounting>
 const void* Find(Entry entry) noexcept {
     switch (entry) {
@@ -209,6 +222,15 @@ const void* Find(Entry entry) noexcept {
             return reinterpret_cast<const void*>(&MultipleAllocateEntry<kCounting>);
         case Entry::kMultipleFree:
             return reinterpret_cast<const void*>(&MultipleFreeEntry<kCounting>);
+        case Entry::kFreeUnicodeString:
+            return reinterpret_cast<const void*>(
+                &FreeStringEntry<kCounting, Entry::kFreeUnicodeString>);
+        case Entry::kFreeAnsiString:
+            return reinterpret_cast<const void*>(
+                &FreeStringEntry<kCounting, Entry::kFreeAnsiString>);
+        case Entry::kFreeOemString:
+            return reinterpret_cast<const void*>(
+                &FreeStringEntry<kCounting, Entry::kFreeOemString>);
         default:
             return nullptr;
     }

@@ -1,4 +1,5 @@
-// Who served how many calls, per entry point. Only the counting variants of the entries touch this.
+// Who served how many calls, per entry point of ntdll and per kind of function of each C runtime. A call
+// is counted once: one that a C runtime's function hands on comes to ntdll's, and counts there. Only the counting variants of the entries touch this.
 #pragma once
 
 #include <atomic>
@@ -6,6 +7,7 @@
 #include <cstdint>
 
 #include "os/thread.h"
+#include "override/crt_table.h"
 #include "override/entry_table.h"
 
 namespace strata::override {
@@ -18,6 +20,13 @@ enum class Served : uint8_t {
 };
 inline constexpr size_t kServedKinds = 4;
 
+// What is counted separately: ntdll's entries, then the C runtimes' functions.
+inline constexpr size_t kRowCount = kEntryCount + kCrtCount * kCrtKinds;
+constexpr size_t Row(Entry entry) noexcept { return Index(entry); }
+constexpr size_t Row(size_t crt, CrtKind kind) noexcept {
+    return kEntryCount + crt * kCrtKinds + Index(kind);
+}
+
 struct CallCounts {
     uint64_t by[kServedKinds] = {};
 
@@ -26,17 +35,16 @@ struct CallCounts {
 
 class Counters {
 public:
-    void Add(Entry entry, Served served) noexcept {
+    void Add(size_t row, Served served) noexcept {
         Shard& shard = shards_[(os::ThreadToken() >> 13) % kShards];  // TEBs lie 8 KiB apart
-        shard.calls[Index(entry)][static_cast<size_t>(served)].fetch_add(1,
-                                                                         std::memory_order_relaxed);
+        shard.calls[row][static_cast<size_t>(served)].fetch_add(1, std::memory_order_relaxed);
     }
 
-    CallCounts Of(Entry entry) const noexcept {
+    CallCounts Of(size_t row) const noexcept {
         CallCounts counts;
         for (const Shard& shard : shards_) {
             for (size_t i = 0; i < kServedKinds; ++i) {
-                counts.by[i] += shard.calls[Index(entry)][i].load(std::memory_order_relaxed);
+                counts.by[i] += shard.calls[row][i].load(std::memory_order_relaxed);
             }
         }
         return counts;
@@ -46,7 +54,7 @@ private:
     // Threads that count in different shards do not fight for cache lines.
     static constexpr size_t kShards = 8;
     struct alignas(64) Shard {
-        std::atomic<uint64_t> calls[kEntryCount][kServedKinds];
+        std::atomic<uint64_t> calls[kRowCount][kServedKinds];
     };
     Shard shards_[kShards] = {};
 };

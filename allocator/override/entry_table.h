@@ -27,6 +27,9 @@ enum class Entry : uint8_t {
     kValidateProcessHeaps,
     kMultipleAllocate,
     kMultipleFree,
+    kFreeUnicodeString,
+    kFreeAnsiString,
+    kFreeOemString,
     kCount,
 };
 inline constexpr size_t kEntryCount = static_cast<size_t>(Entry::kCount);
@@ -52,7 +55,8 @@ inline constexpr EntryInfo kEntries[kEntryCount] = {
     {"RtlSetUserFlagsHeap", Need::kIfExported},  {"RtlCompactHeap", Need::kWelcome},
     {"RtlQueryHeapInformation", Need::kWelcome}, {"RtlSetHeapInformation", Need::kWelcome},
     {"RtlValidateProcessHeaps", Need::kWelcome}, {"RtlMultipleAllocateHeap", Need::kIfExported},
-    {"RtlMultipleFreeHeap", Need::kIfExported},
+    {"RtlMultipleFreeHeap", Need::kIfExported},  {"RtlFreeUnicodeString", Need::kWelcome},
+    {"RtlFreeAnsiString", Need::kWelcome},       {"RtlFreeOemString", Need::kWelcome},
 };
 
 constexpr size_t Index(Entry entry) noexcept { return static_cast<size_t>(entry); }

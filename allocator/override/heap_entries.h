@@ -57,6 +57,13 @@ using SetInformationFunction = LONG(NTAPI*)(void* heap, ULONG information_class,
 using ValidateAllFunction = WideBoolean(NTAPI*)();
 using MultipleAllocateFunction = ULONG(NTAPI*)(void* heap, ULONG flags, SIZE_T bytes, ULONG count,
                                                void** blocks);
+// UNICODE_STRING, ANSI_STRING and OEM_STRING, which have the same fields.
+struct CountedString {
+    USHORT length;
+    USHORT capacity;
+    void* buffer;
+};
+using FreeStringFunction = void(NTAPI*)(CountedString* string);
 using MultipleFreeFunction = ULONG(NTAPI*)(void* heap, ULONG flags, ULONG count, void** blocks);
 
 // The original behind an entry. REQUIRES: the entry is redirected.
@@ -67,7 +74,7 @@ Function Original(Entry entry) noexcept {
 
 template <bool kCounting>
 void Count([[maybe_unused]] Entry entry, [[maybe_unused]] Served served) noexcept {
-    if constexpr (kCounting) g_counters.Add(entry, served);
+    if constexpr (kCounting) g_counters.Add(Row(entry), served);
 }
 
 // A block operation that the original serves: because ntdll asks, or because the block is foreign.

@@ -31,19 +31,6 @@ public:
     // Takes the handle out; its heap, or nullptr.
     heap::Heap* Remove(const void* handle) noexcept;
 
-    // Calls visit(heap) for each until it returns false. A heap must not be destroyed meanwhile.
-    template <typename Visit>
-    bool ForEach(Visit visit) noexcept {
-        const os::LockGuard guard(lock_);
-        const Table table = Current();
-        for (size_t i = 0; i < table.capacity; ++i) {
-            const uintptr_t key = table.slots[i].handle.load(std::memory_order_relaxed);
-            if (key == kEmpty || key == kRemoved) continue;
-            if (!visit(*table.slots[i].heap.load(std::memory_order_relaxed))) return false;
-        }
-        return true;
-    }
-
     size_t size() const noexcept { return size_; }
 
 private:

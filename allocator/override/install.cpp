@@ -4,8 +4,10 @@
 #include "heap/heap.h"
 #include "os/process.h"
 #include "os/thread.h"
+#include "override/crt_redirect.h"
 #include "override/entry_table.h"
 #include "override/heap_context.h"
+#include "override/module_image.h"
 #include "override/redirect.h"
 #include "override/status.h"
 
@@ -27,24 +29,6 @@ constexpr uint32_t kFlagFreeCheck = 0x00000020;
 template <typename T>
 T ReadPeb(uint32_t offset) noexcept {
     return *reinterpret_cast<const T*>(os::ReadTeb(kTebPeb) + offset);
-}
-
-struct Module {
-    HMODULE handle = nullptr;
-    uintptr_t begin = 0;
-    uintptr_t bytes = 0;
-};
-
-Module FindModule(const wchar_t* name) noexcept {
-    Module module;
-    module.handle = GetModuleHandleW(name);
-    if (module.handle == nullptr) return module;
-    module.begin = reinterpret_cast<uintptr_t>(module.handle);
-    const auto* const dos = reinterpret_cast<const IMAGE_DOS_HEADER*>(module.begin);
-    const auto* const headers = reinterpret_cast<const IMAGE_NT_HEADERS64*>(
-        module.begin + static_cast<uint32_t>(dos->e_lfanew));
-    module.bytes = headers->OptionalHeader.SizeOfImage;
-    return module;
 }
 
 // Arbitrary Code Guard: no code may be written or made executable.
@@ -72,12 +56,14 @@ const char* ReasonToDecline() noexcept {
 class Plan {
 public:
     // False when something without which the override cannot work is missing; the status says what.
-    bool Make(const Module& ntdll, const Settings& settings) noexcept;
+    bool Make(const ModuleImage& ntdll, const Settings& settings) noexcept;
     const RedirectRequest* requests() const noexcept { return requests_; }
     size_t count() const noexcept { return count_; }
 
 private:
     void Skip(const char* name, const char* why, const Settings& settings) noexcept;
+    // Whether `entry` is redirected already, under another name.
+    bool Has(const void* entry) const noexcept;
 
     RedirectRequest requests_[kEntryCount];
     size_t count_ = 0;
@@ -90,10 +76,17 @@ void Plan::Skip(const char* name, const char* why, const Settings& settings) noe
     Say(text.text());
 }
 
-bool Plan::Make(const Module& ntdll, const Settings& settings) noexcept {
+bool Plan::Has(const void* entry) const noexcept {
+    for (size_t i = 0; i < count_; ++i) {
+        if (requests_[i].entry == entry) return true;
+    }
+    return false;
+}
+
+bool Plan::Make(const ModuleImage& ntdll, const Settings& settings) noexcept {
     for (size_t i = 0; i < kEntryCount; ++i) {
         const EntryInfo& info = kEntries[i];
-        void* const entry = reinterpret_cast<void*>(GetProcAddress(ntdll.handle, info.name));
+        void* const entry = FindExport(ntdll, info.name);
         if (entry == nullptr) {
             if (info.need == Need::kAlways) {
                 os::TextBuffer<128> text;
@@ -104,6 +97,10 @@ bool Plan::Make(const Module& ntdll, const Settings& settings) noexcept {
             continue;
         }
         if (info.need == Need::kWelcome) {
+            if (Has(entry)) {
+                Skip(info.name, "another name of a function that is", settings);
+                continue;
+            }
             const Refusal refusal = CheckEntry(entry);
             if (refusal != Refusal::kNone) {
                 Skip(info.name, RefusalText(refusal), settings);
@@ -117,7 +114,7 @@ bool Plan::Make(const Module& ntdll, const Settings& settings) noexcept {
     return true;
 }
 
-void SayRedirects(const Plan& plan, const Module& ntdll) noexcept {
+void SayRedirects(const Plan& plan, const ModuleImage& ntdll) noexcept {
     for (size_t i = 0; i < plan.count(); ++i) {
         const RedirectRequest& request = plan.requests()[i];
         os::TextBuffer<256> text;
@@ -140,8 +137,8 @@ void DeclineFor(const RedirectResult& result) noexcept {
 
 void Install(const Settings& settings) noexcept {
     if (const char* const reason = ReasonToDecline()) return SetDeclined(reason);
-    const Module ntdll = FindModule(L"ntdll.dll");
-    if (ntdll.handle == nullptr) return SetDeclined("ntdll.dll is not found");
+    const ModuleImage ntdll = FindImage(L"ntdll.dll");
+    if (!ntdll.Exists()) return SetDeclined("ntdll.dll is not found");
     const auto flags = ReadPeb<uint32_t>(kPebGlobalFlag);
     const bool tail = (flags & kFlagTailCheck) != 0;
     const bool free = (flags & kFlagFreeCheck) != 0;
@@ -165,6 +162,7 @@ void Install(const Settings& settings) noexcept {
     g_status.redirected = static_cast<uint32_t>(plan.count());
     g_status.reason[0] = 0;
     if (settings.verbose) SayRedirects(plan, ntdll);
+    if (!settings.keep_crt) RedirectCrts(settings);
 }
 
 }  // namespace strata::override

@@ -119,6 +119,7 @@ public:
 
     RedirectResult Prepare() noexcept;
     RedirectResult Write(uint32_t fail_at_write) noexcept;
+    void* memory() const noexcept { return block_; }
 
 private:
     uint8_t* Slot(size_t i) const noexcept { return block_ + i * kSlotBytes; }
@@ -232,14 +233,20 @@ RedirectResult RedirectAll(const RedirectRequest* requests, size_t count,
     if (count == 0) return {};
     if (count > kMaxRedirects) return Refused(Refusal::kNoMemoryNear, requests[kMaxRedirects].name);
     Transaction transaction(requests, count);
-    const RedirectResult result = transaction.Prepare();
-    return result.Done() ? transaction.Write(options.fail_at_write) : result;
+    RedirectResult result = transaction.Prepare();
+    if (result.Done()) result = transaction.Write(options.fail_at_write);
+    if (result.Done()) result.memory = transaction.memory();
+    return result;
 }
 
-Refusal CheckEntry(const void* entry) noexcept {
+Refusal CheckEntry(const void* entry, bool calls) noexcept {
     // Relocated to where it stands, so that everything is in reach.
     RelocatedEntry relocated;
-    return Relocate(entry, AddressOf(entry), relocated);
+    const Refusal refusal = Relocate(entry, AddressOf(entry), relocated);
+    return refusal == Refusal::kNone && relocated.has_call && !calls ? Refusal::kCallInEntry
+                                                                     : refusal;
 }
+
+void ForgetRedirects(const RedirectResult& result) noexcept { FreeNear(result.memory); }
 
 }  // namespace strata::override

@@ -30,6 +30,7 @@ struct RedirectResult {
     Refusal refusal = Refusal::kNone;
     const char* name = nullptr;  // the request that failed
     uint32_t system_error = 0;   // GetLastError of the call that failed, or 0
+    void* memory = nullptr;      // done: the stubs and trampolines; see ForgetRedirects
 
     bool Done() const noexcept { return refusal == Refusal::kNone; }
 };
@@ -45,7 +46,13 @@ inline constexpr size_t kMaxRedirects = 64;
 RedirectResult RedirectAll(const RedirectRequest* requests, size_t count,
                            const RedirectOptions& options = {}) noexcept;
 
-// Whether one entry could be redirected, for messages; changes nothing.
-Refusal CheckEntry(const void* entry) noexcept;
+// Whether one entry could be redirected; changes nothing. Without `calls`, an entry is refused that
+// has a call in the bytes to be moved: what that calls returns into the trampoline, which has no unwind
+// data, so that no exception can pass.
+Refusal CheckEntry(const void* entry, bool calls = true) noexcept;
+
+// Gives the memory of redirects back whose module is no longer mapped, together with the functions that
+// led to it.
+void ForgetRedirects(const RedirectResult& result) noexcept;
 
 }  // namespace strata::override

@@ -204,6 +204,8 @@ const char* RefusalText(Refusal refusal) noexcept {
             return "an operand cannot reach its target from elsewhere";
         case Refusal::kNotCode:
             return "it is not in executable memory";
+        case Refusal::kCallInEntry:
+            return "a call stands in its first bytes";
         case Refusal::kOverlap:
             return "it shares its first bytes with another function";
         case Refusal::kNoMemoryNear:
@@ -240,6 +242,7 @@ Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_
     const uint8_t* const end = entry + readable_bytes;
     const uint8_t* at = entry;
     relocated.covered_bytes = 0;
+    relocated.has_call = false;
     while (at < entry + patch_bytes) {
         ZydisDecodedInstruction instruction;
         if (at >= end || !decoder.Decode(at, static_cast<size_t>(end - at), instruction)) {
@@ -255,6 +258,7 @@ Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_
             refusal != Refusal::kNone) {
             return refusal;
         }
+        relocated.has_call |= instruction.meta.category == ZYDIS_CATEGORY_CALL;
         at += instruction.length;
         if (EndsFlow(instruction)) {
             if (!IsPadding(decoder, at, entry + patch_bytes, end)) return Refusal::kTooShort;

@@ -22,6 +22,7 @@ enum class Refusal : uint8_t {
     kBranchIntoEntry,     // some branch of the function leads into the bytes to be overwritten
     kOutOfReach,          // a relative operand cannot reach its target from the trampoline
     kNotCode,             // not committed, executable memory
+    kCallInEntry,         // a call stands there, and the caller asked for none (see CheckEntry)
     kOverlap,             // two requests want the same bytes
     kNoMemoryNear,        // no free address range within reach
     kProtect,             // the system did not let the page be written
@@ -44,6 +45,7 @@ struct RelocatedEntry {
     uint8_t code[kMaxTrampolineBytes];
     size_t code_bytes = 0;     // used bytes of `code`
     size_t covered_bytes = 0;  // bytes of the entry that `code` stands for: whole instructions
+    bool has_call = false;     // a call is among them: it returns to where no unwind data is
 };
 
 // Relocates at least `patch_bytes` bytes of whole instructions from `entry`, for execution at

@@ -13,6 +13,21 @@ namespace {
 // Not on the stack: its size is the program's choice. The process has one thread left.
 constinit char g_buffer[8192] = {};
 
+void PutRowName(os::TextSink& text, size_t row) noexcept {
+    if (row < kEntryCount) {
+        text.Put(kEntries[row].name);
+        return;
+    }
+    const size_t crt = (row - kEntryCount) / kCrtKinds;
+    text.Put(kCrtNames[crt]).PutChar(' ').Put(kCrtKindNames[(row - kEntryCount) % kCrtKinds]);
+}
+
+uint64_t SumOf(const CallCounts& counts) noexcept {
+    uint64_t sum = 0;
+    for (const uint64_t count : counts.by) sum += count;
+    return sum;
+}
+
 struct Totals {
     CallCounts calls;
     heap::Statistics heap = {};
@@ -21,8 +36,8 @@ struct Totals {
 
 Totals Collect() noexcept {
     Totals totals;
-    for (size_t i = 0; i < kEntryCount; ++i) {
-        const CallCounts counts = g_counters.Of(static_cast<Entry>(i));
+    for (size_t row = 0; row < kRowCount; ++row) {
+        const CallCounts counts = g_counters.Of(row);
         for (size_t kind = 0; kind < kServedKinds; ++kind) totals.calls.by[kind] += counts.by[kind];
     }
     if (g_status.state == STRATA_OVERRIDE_ACTIVE) {
@@ -66,11 +81,12 @@ void PutTable(os::TextSink& text, const Totals& totals) noexcept {
     text.Put("strata:   ");
     PutPadded(text, "calls served by", 26);
     text.Put("      strata    original     foreign       ntdll\n");
-    for (size_t i = 0; i < kEntryCount; ++i) {
-        if (g_originals[i] == nullptr) continue;
-        const CallCounts counts = g_counters.Of(static_cast<Entry>(i));
-        if (counts.by[0] + counts.by[1] + counts.by[2] + counts.by[3] == 0) continue;
-        PutRow(text, kEntries[i].name, counts);
+    for (size_t row = 0; row < kRowCount; ++row) {
+        const CallCounts counts = g_counters.Of(row);
+        if (SumOf(counts) == 0) continue;
+        os::TextBuffer<64> name;
+        PutRowName(name, row);
+        PutRow(text, name.text(), counts);
     }
     PutRow(text, "all", totals.calls);
     text.Put("strata:   ");
@@ -124,13 +140,18 @@ void WriteJson(const Totals& totals, HANDLE file) noexcept {
     }
     text.Put(",\"entries\":[");
     bool first = true;
-    for (size_t i = 0; i < kEntryCount; ++i) {
-        if (!active || g_originals[i] == nullptr) continue;
+    for (size_t row = 0; row < kRowCount; ++row) {
+        const CallCounts counts = g_counters.Of(row);
+        const bool redirected =
+            row < kEntryCount ? g_originals[row] != nullptr : SumOf(counts) != 0;
+        if (!active || !redirected) continue;
+        os::TextBuffer<64> name;
+        PutRowName(name, row);
         text.Put(first ? "{\"name\":" : ",{\"name\":");
         first = false;
-        PutJsonString(text, kEntries[i].name);
+        PutJsonString(text, name.text());
         text.PutChar(',');
-        PutJsonCounts(text, g_counters.Of(static_cast<Entry>(i)));
+        PutJsonCounts(text, counts);
         text.PutChar('}');
     }
     text.Put("],\"calls\":{");

@@ -25,6 +25,7 @@ Settings ReadSettings() noexcept {
     settings.verbose = IsOn("STRATA_VERBOSE");
     settings.statistics = IsOn("STRATA_STATS");
     settings.children = IsOn("STRATA_CHILDREN");
+    settings.keep_crt = IsOn("STRATA_KEEP_CRT");
     settings.has_file = GetEnvironmentVariableW(L"STRATA_STATS_FILE", nullptr, 0) > 1;
     return settings;
 }

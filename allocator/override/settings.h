@@ -10,6 +10,7 @@ struct Settings {
     bool verbose = false;     // STRATA_VERBOSE
     bool statistics = false;  // STRATA_STATS
     bool children = false;    // STRATA_CHILDREN
+    bool keep_crt = false;    // STRATA_KEEP_CRT
     bool has_file = false;    // STRATA_STATS_FILE is set
     bool require = false;     // by the launcher only
     // Opened at the start, because at the end of a process little is left that can be relied on.

@@ -3,6 +3,7 @@
 #include "api/heap_information.h"
 #include "heap/statistics.h"
 #include "os/process.h"
+#include "override/crt_redirect.h"
 #include "override/heap_entries.h"
 
 namespace strata::override {
@@ -78,7 +79,10 @@ template <bool kCounting>
 STRATA_NOINLINE void* NTAPI DestroyEntry(void* handle) {
     heap::Heap* const heap = g_heap_map.Remove(handle);
     Count<kCounting>(Entry::kDestroy, heap != nullptr ? Served::kStrata : Served::kOriginal);
-    if (heap != nullptr) heap::DestroyHeap(heap);
+    if (heap != nullptr) {
+        ForgetCrtHeap(heap);
+        heap::DestroyHeap(heap);
+    }
     return Original<DestroyFunction>(Entry::kDestroy)(handle);
 }
 
