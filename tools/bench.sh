@@ -1,51 +1,57 @@
 #!/usr/bin/env bash
 # Builds the benchmarks and runs them: Strata, mimalloc, the default heap and the C runtime's malloc,
-# each in a process of its own, in turn, and compared round by round. Prints a table, which is also
-# written to build/bench/results.md, and as build/bench/results.json. Installs and fetches what is
-# missing first (tools/setup.sh). docs/benchmarks.md explains the figures.
+# each in a process of its own, in turn, and compared round by round: micro benchmarks, workloads, memory,
+# latencies. Prints tables, and writes build/bench/results.json, results.md and report.html. Installs and
+# fetches what is missing first (tools/setup.sh). docs/benchmarks.md explains the figures.
 #
 #   tools/bench.sh                        as --quick
-#   tools/bench.sh --quick                6 rounds, within about 5 minutes
-#   tools/bench.sh --full                 16 longer rounds, about 20 minutes
+#   tools/bench.sh --quick                6 rounds of small workloads, about 5 minutes
+#   tools/bench.sh --full                 16 rounds of large ones, about 30 minutes
+#   tools/bench.sh --wine 10|system       Wine 10 in build/wine10 (the default), or the system's own
 #   tools/bench.sh --rounds N             another number of rounds (even numbers are best)
 #   tools/bench.sh --filter REGEX         only the benchmarks whose name matches, e.g. '^pair/'
+#   tools/bench.sh --mimalloc DIR         a source tree of another mimalloc, to compare with as well
 #   tools/bench.sh --gcc                  built with MinGW-w64 GCC instead of clang
 #   tools/bench.sh --native               programs of this machine instead of Windows programs
-#   tools/bench.sh --mimalloc DIR         this source tree of mimalloc instead of the fetched one
 #   tools/bench.sh --no-setup             does not install or fetch anything
 #   tools/bench.sh --help
 #
-# clang is the default because MinGW's GCC emulates thread-local storage, which mimalloc 2 uses in
-# every call. All programs of a run are compiled alike.
+# Wine 10 is a small Debian 13 that debootstrap makes (root, network, 1.4 GB, a minute, once). Without it
+# the system's Wine is taken, and the tables say so. clang is the default compiler because MinGW's GCC
+# emulates thread-local storage, which mimalloc 2 uses in every call. All programs are compiled alike.
 #
 # STRATA_JOBS   how many compilers run at once   (default: the number of processors)
-# STRATA_WINE   the Wine to use                  (default: wine)
+# STRATA_WINE   the Wine of --wine system        (default: wine)
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$STRATA_ROOT/bench/wine10.sh"
 
 usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
 
-rounds=6
-min_time=0.04
-limit=200
+quick=(--rounds 6 --workload-rounds 6 --memory-rounds 5 --spike-rounds 2 --min-time 0.004 --percent 10
+  --memory-percent 20 --spike-percent 40 --limit 130 --workload-limit 110)
+full=(--rounds 16 --workload-rounds 16 --memory-rounds 5 --spike-rounds 5 --min-time 0.015 --percent 60
+  --memory-percent 100 --spike-percent 100 --limit 600 --workload-limit 900)
+measure=("${quick[@]}")
 preset=windows-clang
 setup=1
+wine=10
 mimalloc=
-filter=
 while [ "$#" -gt 0 ]; do
   case "$1" in
     --help) usage; exit 0 ;;
-    --quick) ;;
-    --full) rounds=16 min_time=0.15 limit=0 ;;
+    --quick) measure=("${quick[@]}") ;;
+    --full) measure=("${full[@]}") ;;
     --gcc) preset=windows ;;
     --native) preset=native ;;
     --no-setup) setup=0 ;;
-    --rounds | --filter | --mimalloc)
+    --rounds | --filter | --mimalloc | --wine)
       [ "$#" -ge 2 ] || { usage; exit 2; }
       case "$1" in
-        --rounds) rounds=$2 limit=0 ;;
-        --filter) filter=$2 ;;
+        --rounds) measure+=(--rounds "$2" --workload-rounds "$2" --limit 0 --workload-limit 0) ;;
+        --filter) measure+=("--filter=$2") ;;
         --mimalloc) mimalloc=$(realpath "$2") ;;
+        --wine) wine=$2 ;;
       esac
       shift
       ;;
@@ -53,6 +59,7 @@ while [ "$#" -gt 0 ]; do
   esac
   shift
 done
+case "$wine" in 10 | system) ;; *) usage; exit 2 ;; esac
 jobs=${STRATA_JOBS:-$(nproc)}
 cd "$STRATA_ROOT"
 
@@ -63,59 +70,89 @@ if [ "$setup" -eq 1 ]; then
   tools/setup.sh --quiet || strata_say "set-up is not complete; going on with what is there"
 fi
 
-options=(
-  -DSTRATA_BUILD_BENCHMARKS=ON -DSTRATA_BUILD_TESTS=OFF -DSTRATA_BUILD_OVERRIDE=OFF
-  -DSTRATA_BUILD_TOOLS=OFF -DSTRATA_WERROR=OFF "-DSTRATA_MIMALLOC_SOURCE=$mimalloc")
-
-# configure <preset> ON|OFF: the second says whether mimalloc is part of it.
+# configure <folder> <mimalloc: ON|OFF> <override: ON|OFF> <source of mimalloc>
 configure() {
-  strata_step "bench $1: configure" \
-    cmake --preset "$1" -B "build/bench-$1" "${options[@]}" "-DSTRATA_BENCH_MIMALLOC=$2"
+  strata_step "bench: configure $1" cmake --preset "$preset" -B "build/$1" \
+    -DSTRATA_BUILD_BENCHMARKS=ON -DSTRATA_BUILD_TESTS=OFF -DSTRATA_WERROR=OFF \
+    "-DSTRATA_BENCH_MIMALLOC=$2" "-DSTRATA_BUILD_OVERRIDE=$3" "-DSTRATA_BUILD_TOOLS=$3" \
+    "-DSTRATA_MIMALLOC_SOURCE=$4"
 }
-build() { strata_step "bench $1: build $2" cmake --build "build/bench-$1" -j "$jobs" --target "$2"; }
+# build <folder> <target>…: of what fails, nothing earlier is left to stand in for it.
+build() {
+  local folder=$1 target
+  shift
+  STRATA_TAIL=20 strata_step "bench: build ${*:1:1}, $#" \
+    cmake --build "build/$folder" -j "$jobs" --target "$@" && return
+  for target in "$@"; do
+    rm -f "build/$folder/bin/$target" "build/$folder/bin/$target.exe"
+  done
+  return 1
+}
+both() { echo "strata_bench_$1 strata_workloads_$1"; }
 
-# build_strata <preset>: with mimalloc if that can be had; sets `others`, what else can be built.
-build_strata() {
-  others="crt mimalloc"
-  configure "$1" ON || {
+# build_all <folder>: Strata or nothing; the others as far as they can be had.
+build_all() {
+  local folder=$1 override=OFF name
+  [ "$preset" = native ] || override=ON
+  mimalloc_built=1
+  configure "$folder" ON "$override" "" || configure "$folder" ON OFF "" || {
     strata_say "trying without mimalloc, the baseline"
-    others=crt
-    configure "$1" OFF || return 1
+    mimalloc_built=0
+    configure "$folder" OFF OFF "" || return 1
   }
-  [ "$1" = native ] || others+=" default"
-  build "$1" strata_bench_strata
+  build "$folder" $(both strata) || return 1
+  [ "$mimalloc_built" -eq 0 ] || build "$folder" $(both mimalloc) || mimalloc_built=0
+  for name in crt limit; do build "$folder" $(both "$name") || strata_say "$name is not measured"; done
+  build "$folder" strata_workloads_requested || strata_say "the bytes asked for are not measured"
+  [ "$preset" != native ] || return 0
+  build "$folder" $(both default) || strata_say "the default heap is not measured"
+  build "$folder" strata_bench_direct strata_run strata_override ||
+    { rm -f "build/$folder/bin/strata-run.exe"; strata_say "the override is not measured"; }
 }
 
-if ! build_strata "$preset"; then
+folder=bench-$preset
+if ! build_all "$folder"; then
   [ "$preset" = windows-clang ] || exit 1
   strata_say "clang's build failed; taking GCC's, although it makes mimalloc 2 slow"
-  preset=windows
-  build_strata "$preset" || exit 1
+  preset=windows folder=bench-windows
+  build_all "$folder" || exit 1
 fi
-for other in crt default mimalloc; do
-  case " $others " in
-    *" $other "*) build "$preset" "strata_bench_$other" && continue ;;
-  esac
-  # An earlier build must not stand in for one that failed.
-  rm -f "build/bench-$preset/bin/strata_bench_$other" "build/bench-$preset/bin/strata_bench_$other.exe"
-  [ "$preset/$other" = native/default ] || strata_say "$other is not measured"
-done
+if [ -n "$mimalloc" ]; then
+  { configure "$folder-second" ON OFF "$mimalloc" && build "$folder-second" $(both mimalloc); } ||
+    { strata_say "the mimalloc of --mimalloc is not measured"; mimalloc=; }
+fi
 
 # --- Run ----------------------------------------------------------------------------------------
 
 launcher=
 objdump=objdump
+inside=
+second=${mimalloc:+build/$folder-second/bin,build/$folder-second/bin,build/$folder-second/lib}
 if [ "$preset" = native ]; then
   export STRATA_BENCH_SYSTEM="native, Linux $(uname -r)"
 else
   objdump=x86_64-w64-mingw32-objdump
+  if [ "$wine" = 10 ]; then
+    if wine10_prepare; then
+      trap wine10_unmount EXIT
+      rm -rf "$wine10_root/bench" "$wine10_root/bench-second"
+      cp -r "build/$folder/bin" "$wine10_root/bench"
+      inside=/bench
+      if [ -n "$mimalloc" ]; then
+        cp -r "build/$folder-second/bin" "$wine10_root/bench-second"
+        second=build/$folder-second/bin,/bench-second,build/$folder-second/lib
+      fi
+    else
+      strata_say "WINE 10 IS NOT TO BE HAD HERE: $wine10_why. Taking the system's Wine, whose default"
+      strata_say "heap is slower than that of Windows: its columns flatter Strata and mimalloc"
+    fi
+  fi
   strata_say "Wine's prefix ..."
   strata_wine_env
   tools/wine.sh --prepare
   launcher=${strata_wine[*]}
   export STRATA_BENCH_SYSTEM="Windows programs under $("${strata_wine[@]}" --version | tail -n 1)"
 fi
-exec python3 -B bench/report/bench.py \
-  --programs "build/bench-$preset/bin" --libraries "build/bench-$preset/lib" \
-  --launcher "$launcher" --objdump "$objdump" --rounds "$rounds" --min-time "$min_time" \
-  --limit "$limit" --filter "$filter" --out build/bench
+python3 -B bench/report/bench.py \
+  --programs "build/$folder/bin" --inside "$inside" --libraries "build/$folder/lib" \
+  --second "$second" --launcher "$launcher" --objdump "$objdump" --out build/bench "${measure[@]}"

@@ -1,72 +1,109 @@
-// exchange: one thread allocates, another frees; the blocks pass through a ring of 256 pointers. The
-// time is that of the slower side, and of the ring, which is the same for every allocator.
-#include <atomic>
+// Blocks that one thread allocates and another frees; they pass through rings of 256 pointers. Two
+// threads in each, as many as the smallest machine has processors. The time is that of the slower side,
+// and of the ring, which is the same for every allocator.
+//
+//   exchange   one allocates, the other frees
+//   ring       both allocate, and free what the other sends
+//   n_to_1     both allocate, one frees all of it
+//   1_to_n     one allocates, both free half of it
 #include <thread>
 
 #include "micro.h"
+#include "ring.h"
 
 namespace bench {
 
 namespace {
 
-constexpr size_t kLine = 64;
+void* Make(size_t size) {
+    void* block = Malloc(size);
+    Touch(block);
+    return block;
+}
 
-// One producer, one consumer. Each side keeps what it last saw of the other's position, and looks
-// again only when that is used up.
-class Ring {
-public:
-    void Push(void* block) {
-        const size_t at = tail_.load(std::memory_order_relaxed);
-        for (int spins = 0; at - head_seen_ == kSlots; ++spins) {
-            Pause(spins);
-            head_seen_ = head_.load(std::memory_order_acquire);
-        }
-        slots_[at % kSlots] = block;
-        tail_.store(at + 1, std::memory_order_release);
-    }
+void Consume(void* block) {
+    benchmark::DoNotOptimize(*static_cast<volatile uint64_t*>(block));
+    Free(block);
+}
 
-    void* Pop() {
-        const size_t at = head_.load(std::memory_order_relaxed);
-        for (int spins = 0; at == tail_seen_; ++spins) {
-            Pause(spins);
-            tail_seen_ = tail_.load(std::memory_order_acquire);
-        }
-        void* block = slots_[at % kSlots];
-        head_.store(at + 1, std::memory_order_release);
-        return block;
-    }
-
-private:
-    static constexpr size_t kSlots = 256;
-
-    // Gives the processor away after a while: there may be but one for the two of them.
-    static void Pause(int spins) {
-        if (spins > 256) std::this_thread::yield();
-    }
-
-    alignas(kLine) std::atomic<size_t> tail_{0};
-    size_t head_seen_ = 0;  // the producer's
-    alignas(kLine) std::atomic<size_t> head_{0};
-    size_t tail_seen_ = 0;  // the consumer's
-    alignas(kLine) void* slots_[kSlots] = {};
-};
+void DrainUntilEnd(Ring* ring) {
+    while (void* block = ring->Pop()) Consume(block);
+}
 
 void Exchange(benchmark::State& state, size_t size) {
     Ring ring;
-    std::thread consumer([&ring] {
-        while (void* block = ring.Pop()) {
-            benchmark::DoNotOptimize(*static_cast<volatile uint64_t*>(block));
-            Free(block);
-        }
-    });
-    for (auto _ : state) {
-        void* block = Malloc(size);
-        Touch(block);
-        ring.Push(block);
-    }
+    std::thread consumer(DrainUntilEnd, &ring);
+    for (auto _ : state) ring.Push(Make(size));
     ring.Push(nullptr);
     consumer.join();
     state.SetItemsProcessed(state.iterations());
+}
+
+void OneToMany(benchmark::State& state, size_t size) {
+    Ring ring;
+    std::thread consumer(DrainUntilEnd, &ring);
+    for (auto _ : state) {
+        ring.Push(Make(size));
+        Consume(Make(size));
+    }
+    ring.Push(nullptr);
+    consumer.join();
+    state.SetItemsProcessed(2 * state.iterations());
+}
+
+// The other thread of `ring` and `n_to_1`: sends blocks until it is told to stop, and frees those that
+// come back.
+struct Partner {
+    Ring to_main;
+    Ring from_main;
+    std::atomic<bool> stop{false};
+
+    void Run(size_t size) {
+        void* ready = Make(size);
+        for (int spins = 0; !stop.load(std::memory_order_relaxed); ++spins) {
+            void* received = nullptr;
+            if (from_main.TryPop(&received)) {
+                Consume(received);
+                spins = 0;
+            }
+            if (to_main.TryPush(ready)) {
+                ready = Make(size);
+                spins = 0;
+            }
+            Ring::Pause(spins);
+        }
+        Free(ready);
+    }
+
+    void Finish(std::thread& thread) {
+        stop.store(true, std::memory_order_relaxed);
+        thread.join();
+        void* block = nullptr;
+        while (to_main.TryPop(&block)) Free(block);
+        while (from_main.TryPop(&block)) Free(block);
+    }
+};
+
+void BothWays(benchmark::State& state, size_t size) {
+    Partner partner;
+    std::thread thread(&Partner::Run, &partner, size);
+    for (auto _ : state) {
+        partner.from_main.Push(Make(size));
+        Consume(partner.to_main.Pop());
+    }
+    partner.Finish(thread);
+    state.SetItemsProcessed(2 * state.iterations());
+}
+
+void ManyToOne(benchmark::State& state, size_t size) {
+    Partner partner;
+    std::thread thread(&Partner::Run, &partner, size);
+    for (auto _ : state) {
+        Consume(Make(size));
+        Consume(partner.to_main.Pop());
+    }
+    partner.Finish(thread);
+    state.SetItemsProcessed(2 * state.iterations());
 }
 
 }  // namespace
@@ -74,6 +111,11 @@ void Exchange(benchmark::State& state, size_t size) {
 void RegisterExchange() {
     for (const size_t size : {size_t{16}, size_t{256}, 4 * kKiB, 64 * kKiB}) {
         Register("exchange", size, Exchange);
+    }
+    for (const size_t size : {size_t{64}, kKiB}) {
+        Register("ring", size, BothWays);
+        Register("n_to_1", size, ManyToOne);
+        Register("1_to_n", size, OneToMany);
     }
 }
 

@@ -29,7 +29,11 @@ int main(int argc, char** argv) {
     bench::RegisterChurn();
     bench::RegisterRealloc();
     bench::RegisterCalloc();
+    bench::RegisterAligned();
+    bench::RegisterBlockSize();
     bench::RegisterExchange();
+    bench::RegisterThreads();
+    bench::RegisterHeaps();
 
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -44,6 +44,10 @@ void RegisterBursts();
 void RegisterChurn();
 void RegisterRealloc();
 void RegisterCalloc();
+void RegisterAligned();
+void RegisterBlockSize();
 void RegisterExchange();
+void RegisterThreads();
+void RegisterHeaps();
 
 }  // namespace bench

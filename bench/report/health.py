@@ -2,6 +2,7 @@
 thirty times slower: its start-up hooks get lost, or each call looks its thread up in a table. Then
 any comparison with it is worth nothing, and has to say so."""
 
+import os
 import re
 import subprocess
 
@@ -10,10 +11,10 @@ from programs import Failure
 HOT_FUNCTIONS = ('mi_malloc', 'mi_free')
 
 
-def _start_up(program):
+def _start_up(label):
     """(good, what was seen): the start-up code ran, and made an arena where this version has them."""
-    _, messages = program.start(['--benchmark_filter=^pair/', '--benchmark_min_time=0.001'],
-                                extra={'MIMALLOC_VERBOSE': '1'})
+    _, messages = label.start('strata_bench', ['--benchmark_filter=^pair/16', '--benchmark_min_time=0.001'],
+                              extra={'MIMALLOC_VERBOSE': '1'})
     if 'process init' not in messages:
         return False, 'its start-up code did not run'
     if 'arena_reserve' not in messages:
@@ -53,12 +54,13 @@ def _thread_local(library, objdump):
     return True, 'no emulated thread-local storage in mi_malloc and mi_free'
 
 
-def check(program, library, objdump):
+def check(label, objdump):
     """{'healthy': bool, 'seen': [text]}"""
     results = []
     try:
-        results.append(_start_up(program))
+        results.append(_start_up(label))
     except Failure as failure:
         results.append((False, str(failure)))
+    library = os.path.join(label.folder.libraries, 'libstrata_mimalloc.a')
     results.append(_thread_local(library, objdump))
     return {'healthy': all(good for good, _ in results), 'seen': [text for _, text in results]}

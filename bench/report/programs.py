@@ -1,4 +1,4 @@
-"""Starts the programs strata_bench_<allocator> and reads what they measured."""
+"""Starts the programs strata_bench_<allocator> and strata_workloads_<allocator> and reads what they say."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ import re
 import subprocess
 
 TIMEOUT = 300  # seconds for one start
+_MIN_TIME_OF_THREADS = 0.06  # seconds
 
 
 class Failure(Exception):
@@ -14,47 +15,143 @@ class Failure(Exception):
 
 
 @dataclasses.dataclass
-class Program:
-    allocator: str
-    path: str
-    launcher: list      # what stands before the program: Wine, or nothing
-    processors: list    # those this process may use
+class Folder:
+    """Where programs lie: for this process, and for themselves (the same, but for a chroot)."""
+    outside: str
+    inside: str
+    libraries: str
 
-    def command(self, arguments, threads=1):
+    def find(self, name):
+        for ending in ('.exe', ''):
+            if os.path.isfile(os.path.join(self.outside, name + ending)):
+                return os.path.join(self.inside, name + ending)
+        return None
+
+
+class Machine:
+    """What all starts have in common: the launcher (Wine, or nothing) and the processors."""
+
+    def __init__(self, launcher):
+        self.launcher = launcher
+        self.processors = sorted(os.sched_getaffinity(0))
+
+    def command(self, command, threads):
         pinned = ','.join(str(p) for p in self.processors[-threads:])
-        return ['taskset', '-c', pinned, *self.launcher, self.path, *arguments]
+        return ['taskset', '-c', pinned, *self.launcher, *command]
 
-    def start(self, arguments, threads=1, extra=None):
+
+@dataclasses.dataclass
+class Label:
+    """A column: one allocator in one configuration."""
+    name: str
+    allocator: str
+    folder: Folder
+    machine: Machine
+    core: bool = True          # in every round; the others in every third
+    micro: bool = True
+    memory: bool = True
+    environment: dict = dataclasses.field(default_factory=dict)
+    before: tuple = ()         # stands before the program: strata-run
+    context: dict = dataclasses.field(default_factory=dict)
+
+    def _command(self, kind, arguments, threads):
+        path = self.folder.find(f'{kind}_{self.allocator}')
+        if path is None:
+            raise Failure(f'{self.name}: {kind}_{self.allocator} was not built')
+        return self.machine.command([*self.before, path, *arguments], threads)
+
+    def start(self, kind, arguments, threads=1, extra=None):
         """Both outputs of a run that ended well."""
         try:
-            done = subprocess.run(self.command(arguments, threads), env=environment(extra or {}),
+            done = subprocess.run(self._command(kind, arguments, threads),
+                                  env=environment(self.environment | (extra or {})),
                                   stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT,
                                   encoding='utf-8', errors='replace', check=False)
         except subprocess.TimeoutExpired:
-            raise Failure(f'{self.allocator}: not done after {TIMEOUT} s') from None
+            raise Failure(f'{self.name}: {arguments[0]} not done after {TIMEOUT} s') from None
         if done.returncode != 0:
             lines = (done.stdout + done.stderr).strip().splitlines()
-            raise Failure(f'{self.allocator}: exit code {done.returncode}: '
+            raise Failure(f'{self.name}: {arguments[0]}: exit code {done.returncode}: '
                           f'{lines[-1] if lines else "no message"}')
         return done.stdout, done.stderr
 
-    def measure(self, pattern, min_time, threads):
-        """({benchmark: nanoseconds an item}, context) of the benchmarks that match `pattern`. Threads
-        that wait for each other are slow to settle: those benchmarks get their time threefold."""
+    def hold(self):
+        """A program that waits until its input is closed. As long as one runs, so does Wine's server;
+        starting that anew for each program takes a second."""
+        return subprocess.Popen(self._command('strata_workloads', ['heap_memory', '--wait'], 1),
+                                env=environment({}), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+
+    def micro_times(self, pattern, min_time, threads):
+        """{benchmark: nanoseconds an item} of the benchmarks that match. Threads that wait for each
+        other run fast or slowly for milliseconds at a time, as they fall into step: those benchmarks take
+        long enough to see both."""
         if threads > 1:
-            min_time *= 3
-        output, _ = self.start([f'--benchmark_filter={pattern}', f'--benchmark_min_time={min_time}',
-                                '--benchmark_format=json'], threads)
+            min_time = max(_MIN_TIME_OF_THREADS, min_time)
+        output, _ = self.start('strata_bench', [f'--benchmark_filter={pattern}',
+                                                f'--benchmark_min_time={min_time}',
+                                                '--benchmark_format=json'], threads)
+        if not output.strip():
+            return {}  # none of these: an allocator without heaps
         try:
             result = json.loads(output)
         except ValueError:
-            raise Failure(f'{self.allocator}: its output is not JSON') from None
+            raise Failure(f'{self.name}: its output is not JSON') from None
+        self.context.update(result['context'])
         times = {}
         for row in result['benchmarks']:
             if row.get('error_occurred'):
-                raise Failure(f'{self.allocator}: {row["name"]}: {row.get("error_message")}')
-            times[row['name'].removesuffix('/real_time')] = 1e9 / row['items_per_second']
-        return times, result['context']
+                raise Failure(f'{self.name}: {row["name"]}: {row.get("error_message")}')
+            times[plain_name(row['name'])] = 1e9 / row['items_per_second']
+        return times
+
+    def workload(self, variant, percent, arguments=()):
+        """What one run of a workload says of itself."""
+        output, _ = self.start('strata_workloads', self._workload_arguments(variant, percent, arguments),
+                               variant.threads)
+        return self._parse(output)
+
+    @staticmethod
+    def _workload_arguments(variant, percent, arguments):
+        return [variant.workload, '--percent', str(percent), '--threads', str(variant.threads), *arguments]
+
+    def _parse(self, output):
+        try:
+            return json.loads(output)
+        except ValueError:
+            raise Failure(f'{self.name}: its output is not JSON') from None
+
+    def workload_watched(self, variant, percent):
+        """As workload, with memory sampled; and what Linux says of its peak, `vm_hwm`. Both processors:
+        the sampling thread needs one."""
+        arguments = self._workload_arguments(variant, percent, ['--memory', '--wait'])
+        process = subprocess.Popen(self._command('strata_workloads', arguments, 2),
+                                   env=environment(self.environment), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            line = process.stdout.readline().decode('utf-8', 'replace')
+            hwm = _peak_resident(process.pid)
+            process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise Failure(f'{self.name}: {variant.name} did not end') from None
+        if process.returncode != 0:
+            raise Failure(f'{self.name}: {variant.name}: exit code {process.returncode}')
+        return self._parse(line) | {'vm_hwm': hwm}
+
+
+def _peak_resident(pid):
+    """In bytes. The launchers replace themselves by the program, so the process started is the one."""
+    try:
+        with open(f'/proc/{pid}/status', encoding='utf-8') as file:
+            match = re.search(r'^VmHWM:\s+(\d+) kB', file.read(), re.MULTILINE)
+            return int(match[1]) * 1024 if match else 0
+    except OSError:
+        return 0
+
+
+def plain_name(name):
+    return re.sub(r'/iterations:\d+', '', name.removesuffix('/real_time'))
 
 
 def environment(extra):
@@ -62,16 +159,3 @@ def environment(extra):
     kept = {name: value for name, value in os.environ.items()
             if not re.match(r'STRATA_(?!WINE)|MIMALLOC_|MALLOC_|GLIBC_|LD_PRELOAD', name)}
     return kept | extra
-
-
-def find(folder, allocators, launcher):
-    """{allocator: Program} of those that were built."""
-    processors = sorted(os.sched_getaffinity(0))
-    found = {}
-    for allocator in allocators:
-        for ending in ('.exe', ''):
-            path = os.path.join(folder, f'strata_bench_{allocator}{ending}')
-            if os.path.isfile(path):
-                found[allocator] = Program(allocator, path, launcher, processors)
-                break
-    return found

@@ -1,4 +1,4 @@
-"""From times to figures: what is compared are pairs, two times measured in the same round.
+"""From values to figures: what is compared are pairs, two values measured in the same round.
 
 The machine is faster one minute and slower the next, so that times of different rounds say little
 about each other. A round runs every allocator once, close together; the order of a round is drawn at
@@ -25,9 +25,9 @@ def interval(values, level=0.95):
     return medians[cut], medians[-1 - cut]
 
 
-def compare(times, base):
-    """Ratios of two dictionaries round -> nanoseconds, over the rounds that both have; or None."""
-    ratios = [times[r] / base[r] for r in sorted(times.keys() & base.keys())]
+def compare(values, base):
+    """Ratios of two dictionaries round -> value, over the rounds that both have; or None."""
+    ratios = [values[r] / base[r] for r in sorted(values.keys() & base.keys()) if base[r] > 0]
     if not ratios:
         return None
     low, high = interval(ratios)
@@ -35,7 +35,7 @@ def compare(times, base):
             'low': low, 'high': high, 'pairs': len(ratios)}
 
 
-def verdict(ratio, healthy):
+def verdict(ratio, healthy=True):
     """What the interval allows to say; nothing beside a baseline that is not in working order."""
     if ratio is None:
         return '-'
@@ -44,9 +44,10 @@ def verdict(ratio, healthy):
     if ratio['pairs'] < 4:
         return '?'
     if ratio['high'] < 1:
-        return 'faster'
-    return 'SLOWER' if ratio['low'] > 1 else 'same'
+        return 'less'
+    return 'MORE' if ratio['low'] > 1 else 'same'
 
 
 def geometric_mean(values):
-    return math.exp(statistics.fmean(math.log(value) for value in values))
+    values = [value for value in values if value and value > 0]
+    return math.exp(statistics.fmean(math.log(value) for value in values)) if values else None

@@ -2,94 +2,152 @@
 
 import names
 import ratios
+from store import CONTROL, STRATA
 
-_ALLOCATORS = ('strata', 'mimalloc', 'default', 'crt')
 
-
-def nanoseconds(value):
+def number(value):
     if value is None:
         return '-'
     return f'{value:.1f}' if value < 100 else f'{value:,.0f}'
 
 
-def _verdict(result, row):
-    healthy = bool(result['baseline'] and result['baseline']['healthy'])
-    return ratios.verdict(row['ratio_to_mimalloc'].get('strata'), healthy)
+def scaled(unit, value):
+    """As text. Times are stored in nanoseconds, memory in bytes."""
+    if value is None:
+        return '-'
+    if unit == 'MiB':
+        return f'{value / (1 << 20):,.1f}'
+    return number(value / 1e6 if unit == 'ms' else value)
 
 
 def _ratio(ratio):
     return f'{ratio["median"]:.2f}' if ratio else '-'
 
 
-def _span(ratio):
-    return f'{ratio["min"]:.2f}..{ratio["max"]:.2f}' if ratio else '-'
+def _interval(ratio):
+    return f'{ratio["low"]:.2f}..{ratio["high"]:.2f}' if ratio else '-'
 
 
-def rows_table(result):
-    """One line per benchmark."""
-    shown = [name for name in _ALLOCATORS if name in result['allocators']]
-    table = [['benchmark', *shown, 'ratio', 'min..max', 'A/A min..max', 'verdict']]
-    for row in result['benchmarks']:
-        ratio = row['ratio_to_mimalloc'].get('strata')
-        table.append([row['benchmark'], *(nanoseconds(row['ns'].get(name)) for name in shown),
-                      _ratio(ratio), _span(ratio), _span(row['control']), _verdict(result, row)])
+def _version(column):
+    return column.removeprefix('mimalloc ')
+
+
+def rows_table(result, metric, groups, unit):
+    """One line per benchmark: a column per allocator, and Strata's ratio to the chosen baseline."""
+    store = result.store
+    keys = store.keys(metric, groups)
+    columns = [c for c in result.columns if c != CONTROL and any(store.get(b, m, c) for b, m in keys)]
+    table = [[f'benchmark ({unit})', *columns, 'ratio', '95 %', 'A/A', 'verdict']]
+    several = len(result.mimallocs) > 1
+    for benchmark, _ in keys:
+        ratio = store.ratio(benchmark, metric)
+        control = ratios.compare(store.get(benchmark, metric, CONTROL), store.get(benchmark, metric, STRATA))
+        against = f' ({_version(store.baseline(benchmark))})' if several and store.baseline(benchmark) else ''
+        table.append([benchmark, *(scaled(unit, store.median(benchmark, metric, c)) for c in columns),
+                      _ratio(ratio) + against, _interval(ratio), _interval(control),
+                      ratios.verdict(ratio, result.healthy)])
     return table
 
 
 def groups_table(result):
-    """Geometric means of the ratios, one line per group."""
-    table = [['geometric mean of ratios', 'to mimalloc', 'worst', 'to default', 'A/A']]
-    for group in (*names.GROUPS, None):
-        rows = [row for row in result['benchmarks'] if group in (None, row['group'])]
-        cells = []
-        for against in (lambda r: r['ratio_to_mimalloc'].get('strata'),
-                        lambda r: r['ratio_to_default'], lambda r: r['control']):
-            cells.append([ratio['median'] for row in rows if (ratio := against(row))])
-        if not rows:
+    """Geometric means of the ratios, one line per group and metric."""
+    table = [['geometric mean of ratios', 'to mimalloc', 'worst', 'to default', 'to limit', 'A/A', 'baseline']]
+    lines = [(group, 'time', group) for group in (*names.MICRO_GROUPS, names.WORKLOADS)]
+    lines += [(f'workloads: {metric}', metric, names.WORKLOADS)
+              for metric in ('peak_commit', 'peak_working_set')]
+    for title, metric, group in lines:
+        found = result.store.medians_of_ratios(metric, {group})
+        if not result.store.keys(metric, {group}):
             continue
-        mean = [f'{ratios.geometric_mean(c):.2f}' if c else '-' for c in cells]
-        worst = f'{max(cells[0]):.2f}' if cells[0] else '-'
-        table.append([group or 'all', mean[0], worst, mean[1], mean[2]])
+        cells = [f'{ratios.geometric_mean(found.values()):.2f}' if found else '-',
+                 f'{max(found.values()):.2f}' if found else '-']
+        limit = 'limit' if metric == 'time' else 'requested'
+        for column, base in ((STRATA, 'default'), (STRATA, limit), (CONTROL, STRATA)):
+            values = result.store.medians_of_ratios(metric, {group}, column, base)
+            cells.append(f'{ratios.geometric_mean(values.values()):.2f}' if values else '-')
+        table.append([title, *cells, result.store.chosen.get(group, '-')])
+    return table
+
+
+def target_value(value):
+    if value is None:
+        return 'not measured'
+    if isinstance(value, dict):
+        return ', '.join(f'{name} {part:g}' if part is not None else f'{name} -'
+                         for name, part in value.items())
+    return f'{value:g}'
+
+
+def targets_table(result):
+    table = [['target', 'measured', 'wanted', 'met', 'note']]
+    for entry in result.targets:
+        wanted = entry['target'] if isinstance(entry['target'], str) else f'<= {entry["target"]:g}'
+        table.append([entry['name'], target_value(entry['value']), wanted,
+                      'yes' if entry['met'] else 'NO', entry.get('note') or entry.get('reason') or ''])
     return table
 
 
 def header(result):
     """Lines about what was measured, with what."""
-    baseline = result['baseline']
-    lines = [f'{result["machine"]["processor"]}, {result["machine"]["processors"]} processors, '
-             f'load {result["machine"]["load"]}; {result["machine"]["system"]}.',
-             f'All programs: {result["compiler"]}, {result["flags"]}; {result["rounds"]} rounds.']
-    if baseline is None:
+    machine = result.machine
+    rounds = ', '.join(f'{kind} {count}' for kind, count in result.rounds.items())
+    lines = [f'{machine["processor"]}, {machine["processors"]} processors, load {machine["load"]} at the '
+             f'start; {machine["system"]}.',
+             f'All programs: {result.compiler}, {result.flags}. Rounds: {rounds}; workloads at '
+             f'{result.percent} % of their full size.']
+    if not result.baselines:
         lines.append('NO BASELINE: mimalloc was not built, so there are no ratios to it.')
-    else:
+    for baseline in result.baselines:
         state = 'healthy' if baseline['healthy'] else 'NOT HEALTHY, its ratios are void'
         lines.append(f'Baseline: mimalloc {baseline["version"]}, default options; {state}: '
                      f'{"; ".join(baseline["seen"])}.')
+    if len(result.baselines) > 1:
+        lines.append('Ratios are to the faster of the two in each group of benchmarks; its version stands '
+                     'beside the ratio.')
     return lines
 
 
 def notes(result):
-    lines = ['Columns: nanoseconds an item, median of the rounds; ratio: Strata to mimalloc, median '
-             'of the rounds\' ratios; A/A: Strata to Strata, what noise alone does.',
-             'Verdict: faster or SLOWER when the 95 % interval of the ratio leaves out 1.']
-    slower = [row['benchmark'] for row in result['benchmarks']
-              if _verdict(result, row) == 'SLOWER']
-    if result['baseline'] and result['baseline']['healthy']:
-        lines.append(f'Slower than mimalloc: {", ".join(slower) if slower else "none"}.')
-    control = result['control']
+    lines = ['Medians of the rounds; a micro benchmark\'s time is that of an item; memory is above what '
+             'an empty process has. ratio: Strata to mimalloc, median of the rounds\' ratios, with '
+             'its bootstrap interval. A/A: Strata to Strata, what noise alone does.',
+             'Verdict: less or MORE when the 95 % interval of the ratio leaves out 1.']
+    control = result.control
     if control:
         good = control['low'] <= 1 <= control['high']
         lines.append(f'A/A over all rows: {control["median"]:.3f} ({control["low"]:.3f} to '
                      f'{control["high"]:.3f}); '
                      + ('it spans 1, as it must.' if good else 'IT MUST SPAN 1: do not trust this run.'))
-    lines += [f'FAILED: {text}' for text in result['failures']]
+    lines += [text[0].upper() + text[1:] + '.' for text in result.checks]
+    lines += [f'FAILED: {text}' for text in result.failures]
     return lines
+
+
+def sections(result):
+    """[(title, table)]"""
+    found = [('Targets', targets_table(result)), ('Summary', groups_table(result)),
+             ('Micro benchmarks', rows_table(result, 'time', set(names.MICRO_GROUPS), 'ns')),
+             ('Workloads: time', rows_table(result, 'time', {names.WORKLOADS}, 'ms')),
+             ('Workloads: peak commit', rows_table(result, 'peak_commit', {names.WORKLOADS}, 'MiB')),
+             ('Workloads: peak working set', rows_table(result, 'peak_working_set', {names.WORKLOADS}, 'MiB'))]
+    latency = [['latency in the server (ticks)']]
+    for call in ('malloc', 'free'):
+        for point in ('p50', 'p99', 'p999', 'p9999', 'max'):
+            part = rows_table(result, f'{call}_{point}', {names.WORKLOADS}, 'ticks')
+            if len(part) > 1:
+                latency = [latency[0][:1] + part[0][1:]] + latency[1:]
+                latency.append([f'{call} {point}', *part[1][1:]])
+    found.append(('Latency of single calls', latency))
+    for metric, unit in (('commit_after_2s', 'MiB'), ('working_set_after_2s', 'MiB'), ('commit', 'bytes'),
+                         ('commit_per_heap', 'bytes')):
+        found.append((f'Probe: {metric}', rows_table(result, metric, {names.PROBES}, unit)))
+    return [(title, table) for title, table in found if len(table) > 1]
 
 
 def as_text(table):
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     return ['  '.join(cell.ljust(width) if i == 0 else cell.rjust(width)
-                      for i, (cell, width) in enumerate(zip(row, widths))) for row in table]
+                      for i, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in table]
 
 
 def as_markdown(table):
@@ -99,11 +157,14 @@ def as_markdown(table):
 
 
 def text(result):
-    return '\n'.join(['', *header(result), '', *as_text(rows_table(result)), '',
-                      *as_text(groups_table(result)), '', *notes(result)])
+    lines = ['', *header(result), '']
+    for title, table in sections(result):
+        lines += [title, *as_text(table), '']
+    return '\n'.join([*lines, *notes(result)])
 
 
 def markdown(result):
-    return '\n'.join(['# Micro benchmarks', '', *(f'- {line}' for line in header(result)), '',
-                      *as_markdown(rows_table(result)), '', *as_markdown(groups_table(result)), '',
-                      *(f'- {line}' for line in notes(result)), ''])
+    lines = ['# Benchmarks', '', *(f'- {line}' for line in header(result)), '']
+    for title, table in sections(result):
+        lines += [f'## {title}', '', *as_markdown(table), '']
+    return '\n'.join([*lines, *(f'- {line}' for line in notes(result)), ''])

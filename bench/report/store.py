@@ -1,0 +1,76 @@
+"""All that was measured, by benchmark, metric, column and round; and the ratios of it."""
+
+import statistics
+
+import ratios
+
+STRATA = 'strata'
+CONTROL = 'strata again'  # the A/A control: the same program, once more in each round
+
+
+class Store:
+    def __init__(self):
+        self.values = {}   # (benchmark, metric) -> column -> round -> value
+        self.groups = {}   # benchmark -> group
+        self.chosen = {}   # group -> the column that is the baseline there
+
+    def add(self, benchmark, group, metric, column, number, value):
+        self.groups.setdefault(benchmark, group)
+        self.values.setdefault((benchmark, metric), {}).setdefault(column, {})[number] = value
+
+    def get(self, benchmark, metric, column):
+        return self.values.get((benchmark, metric), {}).get(column, {})
+
+    def median(self, benchmark, metric, column):
+        values = self.get(benchmark, metric, column)
+        return statistics.median(values.values()) if values else None
+
+    def keys(self, metric=None, groups=None):
+        return [(b, m) for b, m in self.values
+                if metric in (None, m) and (groups is None or self.groups[b] in groups)]
+
+    def choose_baselines(self, columns):
+        """For each group the column, of those given, with the least time over all its benchmarks."""
+        for group in set(self.groups.values()):
+            times = {}
+            for column in columns:
+                medians = [self.median(b, m, column) for b, m in self.keys('time', {group})]
+                if medians and all(medians):
+                    times[column] = ratios.geometric_mean(medians)
+            if times:
+                self.chosen[group] = min(times, key=times.get)
+            elif columns:
+                self.chosen[group] = columns[0]
+
+    def baseline(self, benchmark):
+        return self.chosen.get(self.groups.get(benchmark))
+
+    def ratio(self, benchmark, metric, column=STRATA, base=None):
+        """To the baseline of its group, or to the column `base`."""
+        base = base or self.baseline(benchmark)
+        if base is None:
+            return None
+        return ratios.compare(self.get(benchmark, metric, column), self.get(benchmark, metric, base))
+
+    def medians_of_ratios(self, metric, groups, column=STRATA, base=None, only=None):
+        """{benchmark: median ratio}"""
+        result = {}
+        for benchmark, _ in self.keys(metric, groups):
+            ratio = self.ratio(benchmark, metric, column, base)
+            if ratio and (only is None or only(benchmark)):
+                result[benchmark] = ratio['median']
+        return result
+
+    def control(self, metric='time'):
+        """The A/A control over everything: the geometric mean of each round's ratios."""
+        rounds = {}
+        for benchmark, _ in self.keys(metric):
+            again, first = self.get(benchmark, metric, CONTROL), self.get(benchmark, metric, STRATA)
+            for number in again.keys() & first.keys():
+                rounds.setdefault((self.groups[benchmark] == 'workloads', number), []).append(
+                    again[number] / first[number])
+        means = [ratios.geometric_mean(values) for values in rounds.values()]
+        if not means:
+            return None
+        low, high = ratios.interval(means)
+        return {'median': statistics.median(means), 'low': low, 'high': high, 'pairs': len(means)}
