@@ -11,6 +11,7 @@ import sys
 
 import health
 import measure
+import names
 import page
 import tables
 import targets
@@ -54,7 +55,7 @@ class Result:
     mimallocs: list
     columns: list
     store: Store
-    control: dict
+    controls: dict  # kind of benchmark -> its A/A control
     targets: list
     timelines: dict
     checks: list
@@ -136,7 +137,7 @@ def flat_rows(result):
     """One record per benchmark, metric and allocator, for scripts."""
     store, rows = result.store, []
     for benchmark, metric in store.keys():
-        base = store.baseline(benchmark)
+        base = store.baseline(benchmark, metric)
         for column in result.columns:
             values = store.get(benchmark, metric, column)
             if not values:
@@ -161,15 +162,15 @@ def published_baseline(result):
         return None
     return {'name': 'mimalloc', 'version': ' and '.join(b['version'] for b in result.baselines),
             'flags': result.flags, 'healthy': result.healthy, 'versions': result.baselines,
-            'by_group': {group: column.removeprefix('mimalloc ')
-                         for group, column in sorted(result.store.chosen.items())}}
+            'by_group': {f'{group}: {metric}': column.removeprefix('mimalloc ')
+                         for (group, metric), column in sorted(result.store.chosen.items())}}
 
 
 def write(result, folder):
     os.makedirs(folder, exist_ok=True)
     published = {'machine': result.machine, 'baseline': published_baseline(result),
                  'compiler': result.compiler, 'flags': result.flags, 'rounds': result.rounds,
-                 'percent': result.percent, 'control': result.control, 'rows': flat_rows(result),
+                 'percent': result.percent, 'control': result.controls.get('all'), 'controls': result.controls, 'rows': flat_rows(result),
                  'targets': result.targets, 'timelines': result.timelines, 'checks': result.checks,
                  'failures': result.failures}
     with open(os.path.join(folder, 'results.json'), 'w', encoding='utf-8') as file:
@@ -180,15 +181,25 @@ def write(result, folder):
             file.write(text)
 
 
+def controls(store):
+    """Threads that wait for each other vary many times more than anything else, and would hide whether
+    the others are steady: each kind has a control of its own."""
+    def two_threads(benchmark):
+        return store.groups[benchmark] == names.EXCHANGE or benchmark.endswith('/2')
+    found = {'all': store.control(), 'one thread': store.control(lambda b: not two_threads(b)),
+             'two threads': store.control(two_threads)}
+    return {kind: control for kind, control in found.items() if control}
+
+
 def collect(options, load, labels, baselines, measurement):
     store = measurement.store
-    names = [label.name for label in labels if label.allocator == 'mimalloc' and not label.environment]
-    store.choose_baselines(names)
+    versions = [label.name for label in labels if label.allocator == 'mimalloc' and not label.environment]
+    store.choose_baselines(versions)
     healthy = bool(baselines) and all(b['healthy'] for b in baselines)
     context = json.loads(labels[0].start('strata_workloads', ['heap_memory'])[0])
     return Result(
-        machine=machine(load), baselines=baselines, mimallocs=names,
-        columns=[label.name for label in labels], store=store, control=store.control(),
+        machine=machine(load), baselines=baselines, mimallocs=versions,
+        columns=[label.name for label in labels], store=store, controls=controls(store),
         targets=targets.evaluate(measurement, healthy), timelines=measurement.timelines,
         checks=measurement.memory_checks(),
         failures=measurement.failures + measurement.wrong_checksums(), rounds=measurement.rounds,

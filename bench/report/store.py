@@ -12,7 +12,7 @@ class Store:
     def __init__(self):
         self.values = {}   # (benchmark, metric) -> column -> round -> value
         self.groups = {}   # benchmark -> group
-        self.chosen = {}   # group -> the column that is the baseline there
+        self.chosen = {}   # (group, metric) -> the column that is the baseline there
 
     def add(self, benchmark, group, metric, column, number, value):
         self.groups.setdefault(benchmark, group)
@@ -30,24 +30,23 @@ class Store:
                 if metric in (None, m) and (groups is None or self.groups[b] in groups)]
 
     def choose_baselines(self, columns):
-        """For each group the column, of those given, with the least time over all its benchmarks."""
-        for group in set(self.groups.values()):
-            times = {}
+        """For each group and metric the column, of those given, with the least over all its benchmarks:
+        the faster one where time is compared, the smaller one where memory is."""
+        for group, metric in {(self.groups[b], m) for b, m in self.values}:
+            means = {}
             for column in columns:
-                medians = [self.median(b, m, column) for b, m in self.keys('time', {group})]
+                medians = [self.median(b, m, column) for b, m in self.keys(metric, {group})]
                 if medians and all(medians):
-                    times[column] = ratios.geometric_mean(medians)
-            if times:
-                self.chosen[group] = min(times, key=times.get)
-            elif columns:
-                self.chosen[group] = columns[0]
+                    means[column] = ratios.geometric_mean(medians)
+            if means:
+                self.chosen[group, metric] = min(means, key=means.get)
 
-    def baseline(self, benchmark):
-        return self.chosen.get(self.groups.get(benchmark))
+    def baseline(self, benchmark, metric):
+        return self.chosen.get((self.groups.get(benchmark), metric))
 
     def ratio(self, benchmark, metric, column=STRATA, base=None):
-        """To the baseline of its group, or to the column `base`."""
-        base = base or self.baseline(benchmark)
+        """To the baseline of its group and metric, or to the column `base`."""
+        base = base or self.baseline(benchmark, metric)
         if base is None:
             return None
         return ratios.compare(self.get(benchmark, metric, column), self.get(benchmark, metric, base))
@@ -61,10 +60,13 @@ class Store:
                 result[benchmark] = ratio['median']
         return result
 
-    def control(self, metric='time'):
-        """The A/A control over everything: the geometric mean of each round's ratios."""
+    def control(self, only=None, metric='time'):
+        """The A/A control over the benchmarks that `only` picks: the geometric mean of each round's
+        ratios. None when there are none."""
         rounds = {}
         for benchmark, _ in self.keys(metric):
+            if only is not None and not only(benchmark):
+                continue
             again, first = self.get(benchmark, metric, CONTROL), self.get(benchmark, metric, STRATA)
             for number in again.keys() & first.keys():
                 rounds.setdefault((self.groups[benchmark] == 'workloads', number), []).append(
@@ -73,4 +75,5 @@ class Store:
         if not means:
             return None
         low, high = ratios.interval(means)
-        return {'median': statistics.median(means), 'low': low, 'high': high, 'pairs': len(means)}
+        return {'median': statistics.median(means), 'low': low, 'high': high, 'pairs': len(means),
+                'spans_1': low <= 1 <= high}

@@ -42,7 +42,7 @@ def rows_table(result, metric, groups, unit):
     for benchmark, _ in keys:
         ratio = store.ratio(benchmark, metric)
         control = ratios.compare(store.get(benchmark, metric, CONTROL), store.get(benchmark, metric, STRATA))
-        against = f' ({_version(store.baseline(benchmark))})' if several and store.baseline(benchmark) else ''
+        against = f' ({_version(store.baseline(benchmark, metric))})' if several and ratio else ''
         table.append([benchmark, *(scaled(unit, store.median(benchmark, metric, c)) for c in columns),
                       _ratio(ratio) + against, _interval(ratio), _interval(control),
                       ratios.verdict(ratio, result.healthy)])
@@ -65,7 +65,7 @@ def groups_table(result):
         for column, base in ((STRATA, 'default'), (STRATA, limit), (CONTROL, STRATA)):
             values = result.store.medians_of_ratios(metric, {group}, column, base)
             cells.append(f'{ratios.geometric_mean(values.values()):.2f}' if values else '-')
-        table.append([title, *cells, result.store.chosen.get(group, '-')])
+        table.append([title, *cells, result.store.chosen.get((group, metric), '-')])
     return table
 
 
@@ -102,8 +102,8 @@ def header(result):
         lines.append(f'Baseline: mimalloc {baseline["version"]}, default options; {state}: '
                      f'{"; ".join(baseline["seen"])}.')
     if len(result.baselines) > 1:
-        lines.append('Ratios are to the faster of the two in each group of benchmarks; its version stands '
-                     'beside the ratio.')
+        lines.append('Ratios are to the faster of the two in each group of benchmarks, for memory to the smaller; '
+                     'its version stands beside the ratio.')
     return lines
 
 
@@ -112,12 +112,10 @@ def notes(result):
              'an empty process has. ratio: Strata to mimalloc, median of the rounds\' ratios, with '
              'its bootstrap interval. A/A: Strata to Strata, what noise alone does.',
              'Verdict: less or MORE when the 95 % interval of the ratio leaves out 1.']
-    control = result.control
-    if control:
-        good = control['low'] <= 1 <= control['high']
-        lines.append(f'A/A over all rows: {control["median"]:.3f} ({control["low"]:.3f} to '
-                     f'{control["high"]:.3f}); '
-                     + ('it spans 1, as it must.' if good else 'IT MUST SPAN 1: do not trust this run.'))
+    for kind, control in result.controls.items():
+        lines.append(f'A/A, {kind}: {control["median"]:.4f} ({control["low"]:.4f} to {control["high"]:.4f}); '
+                     + ('it spans 1, as it must.' if control['spans_1'] else
+                        'IT DOES NOT SPAN 1, as it must: do not trust these rows.'))
     lines += [text[0].upper() + text[1:] + '.' for text in result.checks]
     lines += [f'FAILED: {text}' for text in result.failures]
     return lines
