@@ -2,22 +2,24 @@
 """Runs the conformance program in three ways, and holds them against each other and against what Windows
 documents: the system's own heap, strata.dll, and the system's functions under strata-run.
 
-    compare.py --bin <folder of conformance.exe> [--runner <command>] [--check | --update]
+    compare.py --bin <folder of conformance.exe> [--runner <command> [--root <folder>]] [--check | --update]
     compare.py --results <folder> [--check | --update]
     compare.py --self-test
 
   --bin        the folder with conformance.exe, strata.dll, strata-run.exe and strata-override.dll
   --runner     what starts a Windows program: tools/wine.sh on Linux, nothing on Windows
+  --root       the folder that is the root of the runner's file system, when that is not the usual one
   --keep       a folder for the three results: system.json, strata.json, override.json
   --results    compare such files, made before or elsewhere, instead of running anything. Files that the
                program wrote itself, without this script, are taken to be from Windows.
-  --check      the table in the document has to be current
+  --check      the table in the document has to be current, if the plain system is what it describes
   --update     write the table into the document
 
 Strata, in either way, has to agree with what is expected, except where deviations.json says otherwise,
-why, and what decides it. Where the plain system is the Wine that deviations.json names, each of its
+why, and what decides it. Where the plain system is a Wine that deviations.json names, each of its
 differences has to be explained there, too; differences of another Wine are only counted. What is listed
-and does not occur is a mistake as well. Exit code 0: all is as it should be; 1: it is not.
+and does not occur is a mistake as well. The table describes the first Wine named. Exit code 0: all is as
+it should be; 1: it is not.
 """
 
 import argparse
@@ -45,19 +47,34 @@ COULD_NOT_START = "error 1359"
 
 # --- Running ---
 
-def windows_path(path, runner):
-    return "Z:" + os.path.abspath(path).replace("/", "\\") if runner else os.path.abspath(path)
+class Place:
+    """Where the programs are, and what starts them."""
+
+    def __init__(self, folder, runner, root):
+        self.folder, self.runner, self.root = folder, runner, root
+
+    def path(self, path):
+        """A path as the programs see it."""
+        path = os.path.abspath(path)
+        if not self.runner:
+            return path
+        inside = os.path.relpath(path, self.root)
+        if inside.startswith(".."):
+            sys.exit(f"{path} is not below {self.root}")
+        return "Z:\\" + inside.replace("/", "\\")
+
+    def program(self, name):
+        return self.path(os.path.join(self.folder, name))
 
 
-def run_way(way, folder, runner, result):
+def run_way(way, place, result):
     """Runs the program in one way; its results, which it writes to the file `result`."""
-    program = os.path.join(folder, "conformance.exe")
-    command = list(runner)
+    command = list(place.runner)
     if way == "override":
         # The rules run in children of the program, so those need the override, too.
-        command += [os.path.join(folder, "strata-run.exe"), "--require", "--children"]
-    command += [program, "--api", "strata" if way == "strata" else "system", "--isolate",
-                "--json", windows_path(result, runner)]
+        command += [place.program("strata-run.exe"), "--require", "--children"]
+    command += [place.program("conformance.exe"), "--api", "strata" if way == "strata" else "system",
+                "--isolate", "--json", place.path(result)]
     env = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_") or k.startswith("STRATA_WINE")}
     for _ in range(3):
         if os.path.exists(result):
@@ -96,35 +113,49 @@ class Explanations:
     """deviations.json: for each way, rule by rule, what is observed instead, and why."""
 
     def __init__(self, data):
-        self.wine_version = data["wine"]["version"]
-        self.of = {way: {} for way in WAYS}
+        self.versions = data["wine"]["versions"]
+        self.own = {way: {} for way in WAYS}  # what is so on Windows, too
+        self.wine = {version: {way: {} for way in WAYS} for version in self.versions}
         for entry in data["deviations"]:
-            for way in entry["ways"]:
-                self._add(way, entry)
+            if not entry.get("source"):
+                raise SystemExit("deviations.json: a deviation without `source`, the document that decides it")
+            self._add(self.own, entry["ways"], entry)
         for entry in data["wine"]["differences"]:
-            for way in entry.get("ways", ["system"]):
-                self._add(way, dict(entry, wine=True))
+            for version in entry.get("versions", self.versions):
+                self._add(self.wine[version], entry.get("ways", ["system"]), entry)
+        for version in self.versions:
+            for way in WAYS:
+                for rule in self.own[way].keys() & self.wine[version][way].keys():
+                    raise SystemExit(f"deviations.json explains {rule} twice ({way}, Wine {version})")
 
-    def _add(self, way, entry):
-        for rule, observed in entry["rules"].items():
-            if rule in self.of[way]:
-                raise SystemExit(f"deviations.json explains {rule} twice ({way})")
-            self.of[way][rule] = {"observed": observed, "reason": entry["reason"],
-                                  "source": entry.get("source", ""), "wine": entry.get("wine", False)}
+    @staticmethod
+    def _add(of, ways, entry):
+        for way in ways:
+            for rule, observed in entry["rules"].items():
+                if rule in of[way]:
+                    raise SystemExit(f"deviations.json explains {rule} twice ({way})")
+                of[way][rule] = {"observed": observed, "reason": entry["reason"],
+                                 "source": entry.get("source", "")}
+
+    def of(self, way, rule, wine):
+        """What is said of a rule where the plain system is that Wine (None: Windows), or None."""
+        found = self.wine[wine][way].get(rule) if wine in self.wine else None
+        return found or self.own[way].get(rule)
+
+    def rules(self):
+        return {(way, rule) for of in (self.own, *self.wine.values()) for way in WAYS for rule in of[way]}
 
 
-def judge(way, rule, listed, system_is_listed_wine):
+def judge(way, rule, listed):
     """None when a rule's observation is as it should be or explained, or what is wrong."""
     observed, expected = rule["observed"], rule["expected"]
-    if listed is not None and listed["wine"] and not system_is_listed_wine:
-        return None  # said of a Wine that this is not
     if listed is None:
         if observed in (expected, NOT_APPLICABLE):
             return None
         return f"{way}: {rule['id']}: {observed} (expected: {expected}), and nothing explains it"
     sometimes = listed["observed"].startswith(SOMETIMES)
     wanted = listed["observed"].removeprefix(SOMETIMES)
-    if observed == wanted or sometimes and observed == expected:
+    if observed == wanted or sometimes and observed in (expected, *wanted.split(" or ")):
         return None
     if observed in (expected, NOT_APPLICABLE):
         return f"{way}: {rule['id']}: is listed in deviations.json, and does not differ any more"
@@ -135,22 +166,21 @@ def compare(results, explanations, wine):
     """All that is wrong with three results. `wine`: the version of the plain system, None for Windows."""
     errors = []
     rules = [(rule["id"], rule["expected"]) for rule in results["system"]["rules"]]
+    known = {rule for rule, _ in rules}
+    errors += [f"{way}: deviations.json explains {rule}, which is no rule"
+               for way, rule in sorted(explanations.rules()) if rule not in known]
     for way in WAYS:
         if [(rule["id"], rule["expected"]) for rule in results[way]["rules"]] != rules:
             errors.append(f"{way}: another set of rules than the system's")
         if results[way]["overridden"] != (way == "override"):
             errors.append(f"{way}: ran {'with' if results[way]['overridden'] else 'without'} the override")
-        known = {rule for rule, _ in rules}
-        errors += [f"{way}: deviations.json explains {rule}, which is no rule"
-                   for rule in explanations.of[way] if rule not in known]
-    listed_wine = wine is not None and wine == explanations.wine_version
+    unknown_wine = wine is not None and wine not in explanations.versions
     for way in WAYS:
-        if way == "system" and wine is not None and not listed_wine:
+        if way == "system" and unknown_wine:
             continue
         for rule in results[way]["rules"]:
-            wrong = judge(way, rule, explanations.of[way].get(rule["id"]), listed_wine)
-            if wrong and not (wine is not None and not listed_wine and way == "override" and
-                              inherited(results, rule)):
+            wrong = judge(way, rule, explanations.of(way, rule["id"], wine))
+            if wrong and not (unknown_wine and way == "override" and inherited(results, rule)):
                 errors.append(wrong)
     return errors
 
@@ -170,19 +200,24 @@ def cell(rule):
 
 
 def remarks(rule, explanations):
-    """The reasons of a rule's deviations, each once, and what Wine does."""
+    """The reasons of a rule's deviations, each once, and what each Wine does."""
     texts = []
-    for way in ("strata", "override", "system"):
-        listed = explanations.of[way].get(rule)
-        if listed is None:
-            continue
-        text = listed["reason"]
-        if listed["source"]:
-            text += f" ({listed['source']})"
-        if way == "system":
-            text = f"Wine {explanations.wine_version}: {listed['observed']}. {text}"
+
+    def add(text, listed):
+        text += listed["reason"] + (f" ({listed['source']})" if listed["source"] else "")
         if text not in texts:
             texts.append(text)
+
+    for way in ("strata", "override"):
+        if listed := explanations.of(way, rule, explanations.versions[0]):
+            add("", listed)
+    wines = {}  # what is said: of which versions
+    for version in explanations.versions:
+        if listed := explanations.wine[version]["system"].get(rule):
+            wines.setdefault(tuple(listed.items()), []).append(version)
+    for listed, versions in wines.items():
+        listed = dict(listed)
+        add(f"Wine {' and '.join(versions)}: {listed['observed']}. ", listed)
     return " ".join(texts)
 
 
@@ -230,12 +265,14 @@ def self_test():
         return compare({"system": result(system), "strata": result(strata),
                         "override": result(override, True)},
                        Explanations({"deviations": list(deviations),
-                                     "wine": {"version": "8.0", "differences": list(wine)}}), version)
+                                     "wine": {"versions": ["8.0", "10.0"], "differences": list(wine)}}),
+                       version)
 
     def entry(observed, ways=("strata",), name="a"):
-        return {"ways": list(ways), "reason": "R", "rules": {name: observed}}
+        return {"ways": list(ways), "reason": "R", "source": "S", "rules": {name: observed}}
 
     wine_bad = {"reason": "W", "rules": {"a": "bad"}}
+    wine_10 = dict(wine_bad, versions=["10.0"])
     assert check("good", "good", "good") == []
     assert check("good", "not applicable", "good") == []
     assert check("good", "bad", "good") and check("good", "good", "bad") and check("bad", "good", "good")
@@ -245,14 +282,20 @@ def self_test():
     assert check("good", "good", "good", [entry("bad", name="b")])   # no such rule
     assert check("good", "good", "good", [entry("sometimes: bad")]) == []
     assert check("good", "bad", "good", [entry("sometimes: bad")]) == []
+    assert check("good", "bad", "good", [entry("sometimes: worse or bad")]) == []
+    assert check("good", "bad", "good", [entry("sometimes: worse")])
     assert check("bad", "good", "good", wine=[wine_bad]) == []
     assert check("good", "good", "good", wine=[wine_bad])            # Wine has improved
+    assert check("bad", "good", "good", wine=[wine_bad], version="10.0") == []
+    assert check("bad", "good", "good", wine=[wine_10], version="10.0") == []
+    assert check("bad", "good", "good", wine=[wine_10])              # said of another version
+    assert check("good", "good", "good", wine=[wine_10]) == []
     assert check("bad", "good", "good", version="9.0") == []         # another Wine: not known
     assert check("bad", "good", "good", version=None)                # Windows itself
     assert check("bad", "good", "bad", wine=[wine_bad])              # the override is no Wine
     assert check("bad", "good", "bad", wine=[dict(wine_bad, ways=["system", "override"])]) == []
     both = {"system": result("good"), "strata": result("good"), "override": result("good")}
-    assert compare(both, Explanations({"deviations": [], "wine": {"version": "", "differences": []}}), "8.0")
+    assert compare(both, Explanations({"deviations": [], "wine": {"versions": [], "differences": []}}), "8.0")
     assert with_table(f"x {BEGIN} old {END} y", "new") == f"x {BEGIN}\n\nnew\n\n{END} y"
     assert with_table("no marks", "new") is None
     print("the checks of compare.py can fail")
@@ -262,6 +305,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin")
     parser.add_argument("--runner", default="")
+    parser.add_argument("--root", default="/")
     parser.add_argument("--keep")
     parser.add_argument("--results")
     parser.add_argument("--document", default=ROOT / "docs" / "win32-compatibility.md", type=pathlib.Path)
@@ -278,13 +322,16 @@ def arguments():
 def gather(options, runner):
     if options.results:
         return {way: load(os.path.join(options.results, f"{way}.json")) for way in WAYS}
-    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+    place = Place(options.bin, runner, options.root)
+    # Where the runner's file system has a root of its own, only what is below that can be written to.
+    with tempfile.TemporaryDirectory(prefix="conformance-",
+                                     dir=options.bin if options.root != "/" else None) as folder:
         keep = options.keep or folder
         os.makedirs(keep, exist_ok=True)
         results = {}
         for way in WAYS:
             path = os.path.join(keep, f"{way}.json")
-            results[way] = dict(run_way(way, options.bin, runner, path), wine=wine_version(runner))
+            results[way] = dict(run_way(way, place, path), wine=wine_version(runner))
             with open(path, "w", encoding="utf-8") as file:
                 json.dump(results[way], file, indent=1)
         return results
@@ -299,17 +346,19 @@ def main():
     results = gather(options, runner)
     wine = results["system"].get("wine")
     errors = compare(results, explanations, wine)
-    if wine is not None and wine != explanations.wine_version:
-        differ = sum(judge("system", rule, None, False) is not None for rule in results["system"]["rules"])
-        print(f"The plain system is Wine {wine or '(unknown)'}, not {explanations.wine_version}:"
+    if wine is not None and wine not in explanations.versions:
+        differ = sum(judge("system", rule, None) is not None for rule in results["system"]["rules"])
+        print(f"The plain system is Wine {wine or '(unknown)'}, not {' or '.join(explanations.versions)}:"
               f" its {differ} differences are not checked.")
     document = options.document.read_text(encoding="utf-8")
     current = with_table(document, table(results, explanations))
     if current is None:
         errors.append(f"{options.document.name} has no place for the table")
+    elif options.update and wine != explanations.versions[0]:
+        errors.append(f"the table describes Wine {explanations.versions[0]}: --update is for that one")
     elif options.update:
         options.document.write_text(current, encoding="utf-8")
-    elif options.check and current != document:
+    elif options.check and wine == explanations.versions[0] and current != document:
         errors.append(f"the table in {options.document.name} is not current: compare.py --update writes it")
     print("\n".join(errors))
     print(f"{len(results['system']['rules'])} rules in {len(WAYS)} ways,"

@@ -61,6 +61,48 @@ Observed CompactAfterFree(const HeapApi& api) {
     return api.compact(heap, 0) != 0 ? "a size" : Say("0, %s", ErrorNow());
 }
 
+// In a full heap of fixed size the hole that one block leaves is the largest free block.
+Observed CompactNamesTheLargest(const HeapApi& api) {
+    Heap heap(api, 0, 0, 512 * kKiB);
+    if (!heap.ok()) return Say("no heap, %s", ErrorNow());
+    std::vector<Block> blocks = Fill(api, heap, {3000});
+    Fill(api, heap, {1000, 100, 0});
+    const SIZE_T full = api.compact(heap, 0);
+    api.free(heap, 0, blocks[blocks.size() / 2].address);
+    const SIZE_T hole = api.compact(heap, 0);
+    if (full >= 1000) return "no full heap";
+    return hole >= 3000 && hole < 3200 ? "its size" : hole == 0 ? "0" : "another size";
+}
+
+size_t CommittedPagesOf(const std::vector<Block>& blocks) {
+    size_t pages = 0;
+    for (const Block& block : blocks) {
+        for (size_t at = 0; at < block.bytes; at += 4 * kKiB) {
+            MEMORY_BASIC_INFORMATION information = {};
+            VirtualQuery(static_cast<char*>(block.address) + at, &information, sizeof information);
+            pages += information.State == MEM_COMMIT ? 1 : 0;
+        }
+    }
+    return pages;
+}
+
+// Half of the pages, because where the border between large and small lies is the system's business.
+Observed CompactPurges(const HeapApi& api) {
+    Heap heap(api);
+    std::vector<Block> blocks;
+    for (int i = 0; i < 40; ++i) {
+        blocks.push_back({api.alloc(heap, 0, 100 * kKiB), 100 * kKiB});
+        std::memset(blocks.back().address, 1, blocks.back().bytes);
+    }
+    const Block last = blocks.back();  // keeps the heap from shrinking at its end
+    blocks.pop_back();
+    const size_t before = CommittedPagesOf(blocks);
+    for (const Block& block : blocks) api.free(heap, 0, block.address);
+    api.compact(heap, 0);
+    if (!api.validate(heap, 0, last.address)) return "heap damaged";
+    return CommittedPagesOf(blocks) <= before / 2 ? "given back" : "still committed";
+}
+
 Observed CompactKeeps(const HeapApi& api) {
     Heap heap(api);
     std::vector<Block> live;
@@ -167,6 +209,10 @@ const Rule kRules[] = {
      SummaryFalls},
     {"compact.free", "HeapCompact of a heap with free blocks", "a size", "HeapCompact",
      CompactAfterFree},
+    {"compact.largest", "HeapCompact when one block of a full heap was freed", "its size",
+     "HeapCompact", CompactNamesTheLargest},
+    {"compact.purges", "Memory of freed blocks of 100 KiB after HeapCompact", "given back",
+     "HeapCompact", CompactPurges},
     {"compact.keeps", "HeapCompact leaves live blocks alone", "exact", "HeapCompact", CompactKeeps},
     {"compact.full", "HeapCompact of a full heap", "0, NO_ERROR", "HeapCompact", CompactWhenFull},
     {"heaps.count", "GetProcessHeaps with a large buffer, and with none", "the number of heaps",

@@ -194,6 +194,16 @@ Observed LargeBlock(const HeapApi& api) {
     return "busy, no region entry";
 }
 
+// What Windows says of a block that has a reservation of its own.
+Observed LargeBlockIndex(const HeapApi& api) {
+    Heap heap(api);
+    void* block = api.alloc(heap, 0, kHuge);
+    const Walked walked = WalkAll(api, heap);
+    const PROCESS_HEAP_ENTRY* busy = walked.Busy(block);
+    if (busy == nullptr) return "no busy entry";
+    return Say("index %u, overhead %u", unsigned{busy->iRegionIndex}, unsigned{busy->cbOverhead});
+}
+
 // Two enumerations in turn: all state is in the entry.
 Observed Interleaved(const HeapApi& api) {
     Heap heap(api);
@@ -313,6 +323,8 @@ const Rule kRules[] = {
     {"walk.uncommitted", "VirtualQuery of uncommitted ranges", "reserved memory",
      "PROCESS_HEAP_ENTRY", UncommittedIsReserved},
     {"walk.large", "A block of 3 MiB", "busy, no region entry", "PROCESS_HEAP_ENTRY", LargeBlock},
+    {"walk.large.index", "iRegionIndex and cbOverhead of it", "index 64, overhead 0", "Wine tests",
+     LargeBlockIndex},
     {"walk.interleaved", "Two enumerations in turn", "independent", "HeapWalk", Interleaved},
     {"walk.locked", "An enumeration under HeapLock", "exact", "HeapLock", LocksAndWalks},
     {"walk.traffic", "Without HeapLock, while two threads allocate and free", "no crash, ends",
