@@ -26,18 +26,26 @@ inline constexpr size_t kSizeClasses =
 
 constexpr size_t Index(SizeClass size_class) noexcept { return static_cast<size_t>(size_class); }
 
-// The class of requests above kLinearLimit. REQUIRES: kLinearLimit < size <= kMaxSlabBlock.
-constexpr SizeClass LogarithmicClass(size_t size) noexcept {
-    const unsigned log = FloorLog2(size - 1);
-    const size_t step = ((size - 1) >> (log - 3)) & (kClassesPerDoubling - 1);
-    return static_cast<SizeClass>(kLinearClasses +
-                                  (log - FloorLog2(kLinearLimit)) * kClassesPerDoubling + step);
-}
+// A class above kLinearLimit, found without a table.
+struct LogarithmicClass {
+    size_t index;
+    uint32_t usable;
+
+    // REQUIRES: kLinearLimit < size <= kMaxSlabBlock.
+    constexpr explicit LogarithmicClass(size_t size) noexcept {
+        const unsigned log = FloorLog2(size - 1);
+        // The doubling's eighths up to the one that `size` lies in: 8 to 15.
+        const unsigned eighths = static_cast<unsigned>((size - 1) >> (log - 3));
+        index = kLinearClasses + (log - FloorLog2(kLinearLimit)) * kClassesPerDoubling + eighths -
+                kClassesPerDoubling;
+        usable = (eighths + 1) << (log - 3);
+    }
+};
 
 // REQUIRES: size <= kMaxSlabBlock.
 constexpr SizeClass ClassOf(size_t size) noexcept {
     if (size <= kLinearLimit) return static_cast<SizeClass>((size + kSmallStep - 1) / kSmallStep);
-    return LogarithmicClass(size);
+    return static_cast<SizeClass>(LogarithmicClass(size).index);
 }
 
 struct ClassInfo {
@@ -46,6 +54,8 @@ struct ClassInfo {
     uint32_t usable;        // bytes of a block: spacing, 0 for class 0
     uint32_t blocks;        // per slab
     uint16_t magazine_max;  // entries of a magazine when it is fully grown
+    uint16_t refill;        // blocks that a magazine takes from the slabs at once
+    uint16_t swap_max;      // entries that magazines grow to by changing places alone
     uint8_t slices;         // per slab
 };
 
@@ -71,10 +81,11 @@ constexpr uint8_t SlicesOf(size_t spacing) noexcept {
     return kMaxSlabSlices;
 }
 
-// 31, 15, 7, 3 or 1 entries, as many as kMaxMagazineBytes hold.
-constexpr uint16_t MagazineMaxOf(size_t spacing) noexcept {
-    size_t entries = kMaxMagazineEntries;
-    while (entries > 1 && entries * spacing > kMaxMagazineBytes) entries /= 2;
+// `most` entries or (n - 1) / 2, (n - 3) / 4 ... of them, as many as `bytes` hold, but `least`. REQUIRES:
+// both are powers of two less one.
+constexpr uint16_t EntriesOf(size_t spacing, size_t most, size_t bytes, size_t least) noexcept {
+    size_t entries = most;
+    while (entries > least && entries * spacing > bytes) entries /= 2;
     return static_cast<uint16_t>(entries);
 }
 
@@ -85,7 +96,10 @@ constexpr std::array<ClassInfo, kSizeClasses> MakeClassTable() noexcept {
         const uint8_t slices = SlicesOf(spacing);
         table[i] = {Reciprocal(spacing),    spacing,
                     i == 0 ? 0 : spacing,   static_cast<uint32_t>(slices * kSliceSize / spacing),
-                    MagazineMaxOf(spacing), slices};
+                    EntriesOf(spacing, kMaxMagazineEntries, kMaxMagazineBytes, 1),
+                    EntriesOf(spacing, kMaxRefillEntries, kMaxRefillBytes, 1),
+                    EntriesOf(spacing, kMaxSwapEntries, kMaxSwapBytes, 3),
+                    slices};
     }
     return table;
 }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/bits.h"
 #include "base/compiler.h"
 #include "base/constants.h"
 #include "slab/slab.h"
@@ -16,41 +17,64 @@ namespace strata::cache {
 
 using slab::FreeBlock;
 
+// In front of the blocks stands one more entry's room, the header. While the magazine is in a bin its
+// first word is null: where a block would be, there is none, so a pop needs no other test for the end.
 struct Magazine {
-    Magazine* next;  // in a depot
+    Magazine* next;  // in a list of magazines; nullptr in a bin
     uint32_t capacity;
     uint32_t count;       // only while in a depot; a bin keeps pointers instead
     FreeBlock blocks[1];  // `capacity` of them
 };
+static_assert(offsetof(Magazine, blocks) == sizeof(FreeBlock));
 
 constexpr size_t MagazineBytes(uint32_t capacity) noexcept {
     return offsetof(Magazine, blocks) + capacity * sizeof(FreeBlock);
 }
-static_assert(MagazineBytes(kMaxMagazineEntries) == 512);
+static_assert(MagazineBytes(kMaxMagazineEntries) == 2048);
 static_assert(MagazineBytes(kFirstMagazineEntries) == 64);
 
 // An empty magazine; nullptr when memory is short.
 Magazine* CreateMagazine(uint32_t capacity) noexcept;
 void DestroyMagazine(Magazine* magazine) noexcept;
 
-// All zero: no magazines, so that both pop and push go the slow way. Belongs to one thread.
+// Empty magazines that a thread keeps at hand: it gives one to the depot with every full one it takes
+// from there, the other way round, and would else make and end one each time.
+class Spares {
+public:
+    // As CreateMagazine and DestroyMagazine.
+    Magazine* Create(uint32_t capacity) noexcept;
+    void Destroy(Magazine* magazine) noexcept;
+    // Ends all of them.
+    void Clear() noexcept;
+    size_t size() const noexcept;
+
+private:
+    static constexpr size_t kCapacities = FloorLog2(kMaxMagazineEntries + 1) + 1;
+    Magazine* lists_[kCapacities];
+    uint8_t counts_[kCapacities];
+};
+
+// The header of a magazine without blocks, for bins that have none.
+extern const FreeBlock kNoBlocks[1];
+
+// A new one has no magazines, so that both pop and push go the slow way. Belongs to one thread.
 struct Bin {
-    FreeBlock* alloc_top;   // one past the next block to hand out
-    FreeBlock* alloc_base;  // == alloc_top: empty
-    FreeBlock* free_top;    // where the next freed block goes
-    FreeBlock* free_end;    // == free_top: full
-    FreeBlock* free_base;
+    // One past the next block to hand out; a null block there means that none is left.
+    FreeBlock* alloc_top = const_cast<FreeBlock*>(kNoBlocks) + 1;
+    FreeBlock* free_top = nullptr;  // where the next freed block goes
+    FreeBlock* free_end = nullptr;  // == free_top: full
+    FreeBlock* free_base = nullptr;
 
     STRATA_INLINE bool Pop(FreeBlock& block) noexcept {
-        FreeBlock* top = alloc_top;
-        if (STRATA_UNLIKELY(top == alloc_base)) return false;
-        --top;
-        alloc_top = top;
-        block = *top;
+        FreeBlock* const top = alloc_top;
+        void* const found = top[-1].block;
+        if (STRATA_UNLIKELY(found == nullptr)) return false;
+        alloc_top = top - 1;
+        block = {found, top[-1].state};
         return true;
     }
     STRATA_INLINE bool Push(void* block, StateByte* state) noexcept {
-        FreeBlock* top = free_top;
+        FreeBlock* const top = free_top;
         if (STRATA_UNLIKELY(top == free_end)) return false;
         top->block = block;
         top->state = state;
@@ -63,20 +87,39 @@ struct Bin {
                                : reinterpret_cast<Magazine*>(reinterpret_cast<char*>(base) -
                                                              offsetof(Magazine, blocks));
     }
-    Magazine* alloc_magazine() const noexcept { return MagazineOf(alloc_base); }
-    Magazine* free_magazine() const noexcept { return MagazineOf(free_base); }
-    uint32_t alloc_count() const noexcept { return static_cast<uint32_t>(alloc_top - alloc_base); }
+    bool IsAllocEmpty() const noexcept { return alloc_top[-1].block == nullptr; }
+    // Blocks left in the magazine for allocation: counted, one by one.
+    uint32_t alloc_count() const noexcept {
+        uint32_t count = 0;
+        while (alloc_top[-1 - static_cast<ptrdiff_t>(count)].block != nullptr) ++count;
+        return count;
+    }
     uint32_t free_count() const noexcept { return static_cast<uint32_t>(free_top - free_base); }
+    uint32_t free_capacity() const noexcept { return static_cast<uint32_t>(free_end - free_base); }
+    Magazine* alloc_magazine() const noexcept {
+        FreeBlock* const base = alloc_top - alloc_count();
+        return base == kNoBlocks + 1 ? nullptr : MagazineOf(base);
+    }
+    Magazine* free_magazine() const noexcept { return MagazineOf(free_base); }
 
     // Puts `magazine` with `count` blocks in the place of the old one, which the caller has taken.
     void SetAlloc(Magazine* magazine, uint32_t count) noexcept {
-        alloc_base = magazine == nullptr ? nullptr : magazine->blocks;
-        alloc_top = magazine == nullptr ? nullptr : magazine->blocks + count;
+        if (magazine == nullptr) {
+            alloc_top = const_cast<FreeBlock*>(kNoBlocks) + 1;
+            return;
+        }
+        magazine->next = nullptr;
+        alloc_top = magazine->blocks + count;
     }
     void SetFree(Magazine* magazine, uint32_t count) noexcept {
-        free_base = magazine == nullptr ? nullptr : magazine->blocks;
-        free_top = magazine == nullptr ? nullptr : magazine->blocks + count;
-        free_end = magazine == nullptr ? nullptr : magazine->blocks + magazine->capacity;
+        if (magazine == nullptr) {
+            free_base = free_top = free_end = nullptr;
+            return;
+        }
+        magazine->next = nullptr;
+        free_base = magazine->blocks;
+        free_top = magazine->blocks + count;
+        free_end = magazine->blocks + magazine->capacity;
     }
     void Swap() noexcept {
         Magazine* const alloc = alloc_magazine();
@@ -87,5 +130,6 @@ struct Bin {
         SetFree(alloc, allocs);
     }
 };
+static_assert(sizeof(Bin) == 32, "the fast path of malloc scales by it");
 
 }  // namespace strata::cache

@@ -1,6 +1,6 @@
 #include "cache/thread_cache.h"
 
-#include <cstring>
+#include <new>
 
 #include "arena/process_arenas.h"
 #include "os/lock.h"
@@ -19,7 +19,7 @@ constinit std::atomic<size_t> g_caches{0};
 ThreadCache* CreateThreadCache() noexcept {
     auto* cache = static_cast<ThreadCache*>(arena::g_metadata.Allocate(sizeof(ThreadCache)));
     if (cache == nullptr) return nullptr;
-    std::memset(static_cast<void*>(cache), 0, sizeof(ThreadCache));
+    new (cache) ThreadCache{};
     os::SetThreadSlot(cache);
     g_caches.fetch_add(1, std::memory_order_relaxed);
     return cache;
@@ -27,14 +27,14 @@ ThreadCache* CreateThreadCache() noexcept {
 
 void DestroyThreadCache(ThreadCache* cache) noexcept {
     os::SetThreadSlot(&g_detached_cache);
+    cache->spares.Clear();
     arena::g_metadata.Free(cache, sizeof(ThreadCache));
     g_caches.fetch_sub(1, std::memory_order_relaxed);
 }
 
 HeapBins* CreateHeapBins() noexcept {
     auto* bins = static_cast<HeapBins*>(arena::g_metadata.Allocate(sizeof(HeapBins)));
-    if (bins != nullptr) std::memset(static_cast<void*>(bins), 0, sizeof(HeapBins));
-    return bins;
+    return bins == nullptr ? nullptr : new (bins) HeapBins;
 }
 
 void DestroyHeapBins(HeapBins* bins) noexcept { arena::g_metadata.Free(bins, sizeof(HeapBins)); }

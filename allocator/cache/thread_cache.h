@@ -36,6 +36,7 @@ struct ThreadCache {
     // Freed runs of the process heap, by their slices; nullptr where there is none (heap/parked_runs.h).
     slab::LargeRun* parked[kParkedSlices + 1];
     size_t parked_bytes;
+    Spares spares;
 
     // Heaps' records lie 64 KiB apart.
     HeapSlot& SlotOf(const void* heap) noexcept {

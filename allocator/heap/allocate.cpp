@@ -136,8 +136,8 @@ void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noe
                                       : AllocateWith(heap, bytes, options);
 }
 
-// What comes here most: blocks above the linear classes, and bins whose other magazine has the blocks.
-// Bins with anything in them are those of the process heap, which is then plain.
+// Large runs that the thread has parked, and bins whose other magazine has the blocks. Bins with anything
+// in them are those of the process heap, which is then plain.
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
     cache::ThreadCache* const cache = cache::TryCurrentCache();
     if (cache != nullptr && bytes > kMaxSlabBlock) {
@@ -147,12 +147,13 @@ void* AllocateSlow(size_t bytes, bool zero) noexcept {
     if (STRATA_LIKELY(cache != nullptr && bytes <= kMaxSlabBlock)) {
         const SizeClass size_class = ClassOf(bytes);
         cache::Bin& bin = cache->bins[Index(size_class)];
-        slab::FreeBlock block;
-        if (STRATA_LIKELY(bin.Pop(block))) return Finish(block, size_class, bytes, zero);
         // A full one that can still grow is a reason to grow: Refill does it.
+        const ClassInfo& info = InfoOf(size_class);
+        const uint32_t grown = info.swap_max < info.magazine_max ? info.swap_max : info.magazine_max;
         if (bin.free_top != bin.free_base &&
-            (bin.free_top != bin.free_end || bin.free_count() == InfoOf(size_class).magazine_max)) {
+            (bin.free_top != bin.free_end || bin.free_capacity() >= grown)) {
             bin.Swap();
+            slab::FreeBlock block;
             bin.Pop(block);
             return Finish(block, size_class, bytes, zero);
         }
@@ -160,6 +161,30 @@ void* AllocateSlow(size_t bytes, bool zero) noexcept {
     Heap* heap = ProcessHeap();
     return heap == nullptr ? FailWithNoMemory() : Allocate(*heap, bytes, zero);
 }
+
+namespace {
+
+template <bool kZero>
+STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
+    cache::ThreadCache* const cache = cache::TryCurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr || bytes > kMaxSlabBlock)) {
+        return AllocateSlow(bytes, kZero);
+    }
+    const LogarithmicClass found(bytes);
+    slab::FreeBlock block;
+    if (STRATA_UNLIKELY(!cache->bins[found.index].Pop(block))) return AllocateSlow(bytes, kZero);
+    if (kZero && LoadState(block.state) != static_cast<uint8_t>(State::kFreeZero)) {
+        std::memset(block.block, 0, bytes);
+    }
+    StoreLive(block.state, At<char>(block.block, found.usable),
+              static_cast<uint32_t>(found.usable - bytes));
+    return block.block;
+}
+
+}  // namespace
+
+void* AllocateMedium(size_t bytes) noexcept { return PopMedium<false>(bytes); }
+void* AllocateMediumZeroed(size_t bytes) noexcept { return PopMedium<true>(bytes); }
 
 void FreeSlow(void* block) noexcept {
     if (block != nullptr) Free(nullptr, block);

@@ -13,6 +13,7 @@ using cache::Bin;
 using cache::FreeBlock;
 using cache::HeapSlot;
 using cache::Magazine;
+using cache::Spares;
 using cache::ThreadCache;
 
 namespace {
@@ -64,17 +65,27 @@ void GiveUncached(Heap& heap, SizeClass size_class, FreeBlock block) noexcept {
     ReturnBlocks(heap.classes[Index(size_class)], &block, 1);
 }
 
-// Replaces the empty magazine for allocation by a larger one, if there is a larger one to be had.
-bool GrowAllocMagazine(Bin& bin, SizeClass size_class) noexcept {
+Spares& ThisThreadsSpares() noexcept { return cache::CurrentCache()->spares; }
+
+// Blocks that a magazine gets from the slabs at once: what was never used need not lie about.
+uint32_t SlabRefill(const Magazine& magazine, SizeClass size_class) noexcept {
+    const uint32_t most = InfoOf(size_class).refill;
+    return magazine.capacity < most ? magazine.capacity : most;
+}
+
+// The empty magazine for allocation, or a larger one in its place if there is a larger one to be had;
+// nullptr when there is none and memory is short.
+Magazine* GrowAllocMagazine(Bin& bin, SizeClass size_class) noexcept {
     Magazine* const old = bin.alloc_magazine();
     const uint32_t capacity = old == nullptr ? 0 : old->capacity;
     const uint32_t wanted = NextCapacity(capacity, size_class);
-    if (wanted == capacity) return true;
-    Magazine* magazine = cache::CreateMagazine(wanted);
-    if (magazine == nullptr) return old != nullptr;
+    if (wanted == capacity) return old;
+    Spares& spares = ThisThreadsSpares();
+    Magazine* const magazine = spares.Create(wanted);
+    if (magazine == nullptr) return old;
     bin.SetAlloc(magazine, 0);
-    if (old != nullptr) cache::DestroyMagazine(old);
-    return true;
+    if (old != nullptr) spares.Destroy(old);
+    return magazine;
 }
 
 // Replaces the full magazine for freed blocks by a larger one with the same blocks. False when it is as
@@ -84,28 +95,32 @@ bool GrowFreeMagazine(Bin& bin, SizeClass size_class) noexcept {
     const uint32_t capacity = old == nullptr ? 0 : old->capacity;
     const uint32_t wanted = NextCapacity(capacity, size_class);
     if (wanted == capacity) return false;
-    Magazine* const magazine = cache::CreateMagazine(wanted);
+    Spares& spares = ThisThreadsSpares();
+    Magazine* const magazine = spares.Create(wanted);
     if (magazine == nullptr) return false;
     if (old != nullptr) {
         std::memcpy(magazine->blocks, old->blocks, capacity * sizeof(FreeBlock));
-        cache::DestroyMagazine(old);
+        spares.Destroy(old);
     }
     bin.SetFree(magazine, capacity);
     return true;
 }
 
 // The other magazine came back full: this class is busy enough for larger ones, and for more blocks in
-// them. Without more blocks, pairs of malloc and free would come here every third time for ever.
+// them. Without more blocks, pairs of malloc and free would come here every third time for ever. With
+// many, they would go round through more blocks than the processor's caches hold.
 void SwapAndGrow(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     const uint32_t count = bin.free_count();
-    if (!GrowAllocMagazine(bin, size_class)) return bin.Swap();
-    Magazine* const larger = bin.alloc_magazine();
-    if (larger->capacity <= count) return bin.Swap();
+    if (count >= InfoOf(size_class).swap_max) return bin.Swap();
+    Magazine* const larger = GrowAllocMagazine(bin, size_class);
+    if (larger == nullptr || larger->capacity <= count) return bin.Swap();
+    uint32_t wanted = larger->capacity - count;
+    if (wanted > InfoOf(size_class).refill) wanted = InfoOf(size_class).refill;
     uint32_t taken = 0;
     {
         const PartGuard guard(heap, size_class);
-        taken = heap.classes[Index(size_class)].slabs.Take(
-            heap.RequestFor(size_class), larger->blocks + count, larger->capacity - count);
+        taken = heap.classes[Index(size_class)].slabs.Take(heap.RequestFor(size_class),
+                                                           larger->blocks + count, wanted);
     }
     std::memcpy(larger->blocks, bin.free_base, count * sizeof(FreeBlock));
     bin.SetAlloc(larger, count + taken);
@@ -130,16 +145,18 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
         filled = state.depot.Take();
     }
     if (filled != nullptr) {
-        if (Magazine* empty = bin.alloc_magazine()) cache::DestroyMagazine(empty);
+        Magazine* const empty = bin.alloc_magazine();
         bin.SetAlloc(filled, filled->count);
+        if (empty != nullptr) ThisThreadsSpares().Destroy(empty);
         return true;
     }
-    if (!GrowAllocMagazine(bin, size_class)) return false;
-    Magazine* const magazine = bin.alloc_magazine();
+    Magazine* const magazine = GrowAllocMagazine(bin, size_class);
+    if (magazine == nullptr) return false;
     uint32_t taken = 0;
     {
         const PartGuard guard(heap, size_class);
-        taken = state.slabs.Take(heap.RequestFor(size_class), magazine->blocks, magazine->capacity);
+        taken = state.slabs.Take(heap.RequestFor(size_class), magazine->blocks,
+                                 SlabRefill(*magazine, size_class));
     }
     bin.SetAlloc(magazine, taken);
     return taken != 0;
@@ -149,36 +166,25 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
 // False when memory for a magazine is short.
 bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     Magazine* const full = bin.free_magazine();
-    if (full != nullptr && bin.alloc_magazine() != nullptr && bin.alloc_count() == 0) {
+    if (full != nullptr && bin.IsAllocEmpty() && bin.alloc_magazine() != nullptr) {
         bin.Swap();
         return true;
     }
     if (GrowFreeMagazine(bin, size_class)) return true;
     if (full == nullptr) return false;
+    Spares& spares = ThisThreadsSpares();
+    Magazine* const fresh = spares.Create(full->capacity);
     ClassState& state = heap.classes[Index(size_class)];
-    bool room = false;
+    bool kept = false;
     {
         const PartGuard guard(heap, size_class);
-        room = state.depot.HasRoom(size_class);
-        if (!room) ReturnBlocks(state, full->blocks, full->capacity);
+        kept = fresh != nullptr && state.depot.Put(full, full->capacity, size_class);
+        if (!kept) ReturnBlocks(state, full->blocks, full->capacity);
     }
-    Magazine* const fresh = room ? cache::CreateMagazine(full->capacity) : nullptr;
-    if (fresh == nullptr) {
-        if (room) return false;
-        bin.SetFree(full, 0);
-        PurgeTick(heap);
-        return true;
-    }
-    {
-        const PartGuard guard(heap, size_class);
-        if (state.depot.Put(full, full->capacity, size_class)) {
-            bin.SetFree(fresh, 0);
-            return true;
-        }
-        ReturnBlocks(state, full->blocks, full->capacity);  // others were faster
-    }
-    cache::DestroyMagazine(fresh);
-    bin.SetFree(full, 0);
+    bin.SetFree(kept ? fresh : full, 0);
+    if (kept) return true;
+    if (fresh != nullptr) spares.Destroy(fresh);
+    PurgeTick(heap);
     return true;
 }
 

@@ -22,6 +22,9 @@ STRATA_INLINE bool IsProcessHandle(const void* handle) noexcept {
     return handle == g_process_heap.load(std::memory_order_relaxed) && handle != nullptr;
 }
 
+// Requests above kLinearLimit, first of all from the magazine of their class.
+void* AllocateMedium(size_t bytes) noexcept;
+void* AllocateMediumZeroed(size_t bytes) noexcept;
 // The slow paths: any size, any pointer, any state of the thread.
 STRATA_COLD void* AllocateSlow(size_t bytes, bool zero) noexcept;
 STRATA_COLD void FreeSlow(void* block) noexcept;
@@ -30,16 +33,17 @@ STRATA_COLD void FreeSlow(void* block) noexcept;
 // REQUIRES: bytes <= kLinearLimit; `bins` are those of all classes.
 template <bool kZero>
 STRATA_INLINE bool PopSmall(cache::Bin* bins, size_t bytes, void*& result) noexcept {
-    const size_t rounded = bytes + (kSmallStep - 1);
+    // 16 times the class: half the offset of its bin.
+    const size_t usable = (bytes + (kSmallStep - 1)) & ~(kSmallStep - 1);
+    cache::Bin& bin = *At<cache::Bin>(bins, usable * (sizeof(cache::Bin) / kSmallStep));
     cache::FreeBlock block;
-    if (STRATA_UNLIKELY(!bins[rounded / kSmallStep].Pop(block))) return false;
+    if (STRATA_UNLIKELY(!bin.Pop(block))) return false;
     if constexpr (kZero) {
         const bool dirty = LoadState(block.state) != static_cast<uint8_t>(State::kFreeZero);
         if (dirty) std::memset(block.block, 0, bytes);
     }
-    // slack = 16 * class - bytes = 15 - (bytes + 15) % 16, for 0 bytes too (class 0).
-    const size_t slack = (kSmallStep - 1) - rounded % kSmallStep;
-    StoreState(block.state, static_cast<uint8_t>(slack + static_cast<uint8_t>(State::kLive)));
+    StoreState(block.state,
+               static_cast<uint8_t>(usable - bytes + static_cast<uint8_t>(State::kLive)));
     result = block.block;
     return true;
 }
@@ -47,7 +51,9 @@ STRATA_INLINE bool PopSmall(cache::Bin* bins, size_t bytes, void*& result) noexc
 // From the process heap.
 template <bool kZero = false>
 STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {
-    if (STRATA_UNLIKELY(bytes > kLinearLimit)) return AllocateSlow(bytes, kZero);
+    if (STRATA_UNLIKELY(bytes > kLinearLimit)) {
+        return kZero ? AllocateMediumZeroed(bytes) : AllocateMedium(bytes);
+    }
     cache::ThreadCache* cache = cache::TryCurrentCache();
     if (STRATA_UNLIKELY(cache == nullptr)) return AllocateSlow(bytes, kZero);
     void* block;

@@ -31,6 +31,11 @@ TEST(SizeClasses, TableInvariants) {
         if (info.magazine_max < kMaxMagazineEntries) {
             EXPECT_GT((info.magazine_max * 2u + 1) * info.spacing, kMaxMagazineBytes);
         }
+        EXPECT_GE(info.refill, 1);
+        EXPECT_LE(info.refill, kMaxRefillEntries);
+        if (info.refill > 1) {
+            EXPECT_LE(info.refill * info.spacing, kMaxRefillBytes);
+        }
         previous = info.spacing;
     }
     EXPECT_EQ(previous, kMaxSlabBlock);
@@ -58,7 +63,9 @@ TEST(SizeClasses, ClassOfIsTheSmallestThatFits) {
             ASSERT_LT(kClassTable[index - 1].usable, size) << size;
         }
         if (size > kLinearLimit) {
-            ASSERT_EQ(Index(LogarithmicClass(size)), index);
+            const LogarithmicClass found(size);
+            ASSERT_EQ(found.index, index);
+            ASSERT_EQ(found.usable, kClassTable[index].usable);
         }
     }
 }

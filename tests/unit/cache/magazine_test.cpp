@@ -45,6 +45,43 @@ TEST_F(MagazineTest, SurvivesEveryFailure) {
     DestroyMagazine(magazine);
 }
 
+TEST_F(MagazineTest, SparesAreHandedOutAgain) {
+    Spares spares = {};
+    Magazine* const small = spares.Create(3);
+    Magazine* const large = spares.Create(127);
+    ASSERT_TRUE(small != nullptr && large != nullptr);
+    spares.Destroy(small);
+    spares.Destroy(large);
+    EXPECT_EQ(spares.Create(127), large) << "each capacity for itself";
+    EXPECT_EQ(large->next, nullptr);
+    EXPECT_EQ(spares.Create(3), small);
+    spares.Destroy(small);
+    spares.Destroy(large);
+    EXPECT_EQ(spares.size(), 2u);
+    spares.Clear();
+    EXPECT_EQ(spares.size(), 0u);
+}
+
+TEST_F(MagazineTest, SparesAreFew) {
+    Spares spares = {};
+    Magazine* magazines[100];
+    for (Magazine*& magazine : magazines) magazine = spares.Create(7);
+    for (Magazine* magazine : magazines) spares.Destroy(magazine);
+    EXPECT_LE(spares.size(), 8u);
+    spares.Clear();
+}
+
+TEST_F(MagazineTest, SparesSurviveEveryFailure) {
+    Spares spares = {};
+    test::FaultInjector faults(arena::g_memory);
+    Magazine* magazine = nullptr;
+    test::FailEachInTurn(faults, test::kTakingMemory, true,
+                         [&](size_t) { magazine = spares.Create(kMaxMagazineEntries); });
+    ASSERT_NE(magazine, nullptr);
+    spares.Destroy(magazine);
+    spares.Clear();
+}
+
 class BinTest : public MagazineTest {
 protected:
     void SetUp() override {
@@ -63,7 +100,8 @@ protected:
     Bin bin_ = {};
 };
 
-TEST_F(BinTest, AZeroedBinIsEmptyAndFullAtOnce) {
+TEST_F(BinTest, ANewBinIsEmptyAndFullAtOnce) {
+    EXPECT_TRUE(bin_.IsAllocEmpty());
     FreeBlock block = {};
     EXPECT_FALSE(bin_.Pop(block));
     EXPECT_FALSE(bin_.Push(Block(0), State(0)));

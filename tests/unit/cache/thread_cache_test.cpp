@@ -18,12 +18,28 @@ void OnExit(void* value) noexcept {
     if (value != &g_detached_cache) DestroyThreadCache(static_cast<ThreadCache*>(value));
 }
 
-bool AllZero(const void* object, size_t bytes) {
-    const auto* const byte = static_cast<const unsigned char*>(object);
-    for (size_t i = 0; i < bytes; ++i) {
-        if (byte[i] != 0) return false;
+// No magazine in any of them.
+template <size_t kCount>
+bool AllEmpty(const Bin (&bins)[kCount]) {
+    for (const Bin& bin : bins) {
+        if (bin.alloc_magazine() != nullptr || bin.free_magazine() != nullptr) return false;
+        if (!bin.IsAllocEmpty() || bin.free_top != bin.free_end) return false;
     }
     return true;
+}
+
+// Nothing in it.
+bool IsNew(const ThreadCache& cache) {
+    for (const HeapSlot& slot : cache.slots) {
+        if (slot.heap != nullptr || slot.serial != 0 || slot.operations != 0) return false;
+        if (slot.bins != nullptr) return false;
+    }
+    for (const slab::LargeRun* run : cache.parked) {
+        if (run != nullptr) return false;
+    }
+    return AllEmpty(cache.bins) && cache.empty_bin.free_top == nullptr &&
+           cache.empty_bin.free_end == nullptr && cache.parked_bytes == 0 &&
+           cache.spares.size() == 0;
 }
 
 class ThreadCacheTest : public test::ProcessFixture {
@@ -35,17 +51,17 @@ protected:
     }
 };
 
-TEST_F(ThreadCacheTest, IsZeroedAndInItsSlot) {
+TEST_F(ThreadCacheTest, IsNewAndInItsSlot) {
     std::thread([] {
         EXPECT_EQ(CurrentCache(), nullptr);
-        // Memory that was used before: the zeroes are made, not found.
+        // Memory that was used before: what is in a new cache is made, not found.
         void* const chunk = arena::g_metadata.Allocate(sizeof(ThreadCache));
         std::memset(chunk, 0xee, sizeof(ThreadCache));
         arena::g_metadata.Free(chunk, sizeof(ThreadCache));
         ThreadCache* const cache = CreateThreadCache();
         ASSERT_NE(cache, nullptr);
         EXPECT_EQ(CurrentCache(), cache);
-        EXPECT_TRUE(AllZero(cache, sizeof *cache));
+        EXPECT_TRUE(IsNew(*cache));
         ThreadCache* const fast = TryCurrentCache();
         EXPECT_TRUE(fast == cache || fast == nullptr);
     }).join();
@@ -73,7 +89,7 @@ TEST_F(ThreadCacheTest, ADestroyedCacheLeavesTheMarker) {
             EXPECT_FALSE(CurrentCache()->bins[i].Pop(block));
             EXPECT_FALSE(CurrentCache()->bins[i].Push(&nothing, &state));
         }
-        EXPECT_TRUE(AllZero(&g_detached_cache, sizeof g_detached_cache)) << "never written";
+        EXPECT_TRUE(IsNew(g_detached_cache)) << "never written";
     }).join();
 }
 
@@ -137,13 +153,13 @@ TEST(ThreadCacheLayout, HeapsTakeTurnsOnTheSlots) {
 
 class HeapBinsTest : public test::ProcessFixture {};
 
-TEST_F(HeapBinsTest, AreZeroed) {
+TEST_F(HeapBinsTest, AreNew) {
     void* const chunk = arena::g_metadata.Allocate(sizeof(HeapBins));
     std::memset(chunk, 0xee, sizeof(HeapBins));
     arena::g_metadata.Free(chunk, sizeof(HeapBins));
     HeapBins* const bins = CreateHeapBins();
     ASSERT_NE(bins, nullptr);
-    EXPECT_TRUE(AllZero(bins, sizeof *bins));
+    EXPECT_TRUE(AllEmpty(bins->bins));
     DestroyHeapBins(bins);
 }
 
