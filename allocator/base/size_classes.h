@@ -98,7 +98,8 @@ constexpr std::array<ClassInfo, kSizeClasses> MakeClassTable() noexcept {
                     i == 0 ? 0 : spacing,   static_cast<uint32_t>(slices * kSliceSize / spacing),
                     EntriesOf(spacing, kMaxMagazineEntries, kMaxMagazineBytes, 1),
                     EntriesOf(spacing, kMaxRefillEntries, kMaxRefillBytes, 1),
-                    EntriesOf(spacing, kMaxSwapEntries, kMaxSwapBytes, 3),
+                    EntriesOf(spacing, kMaxSwapEntries, kMaxSwapBytes,
+                              kFirstMagazineEntries),
                     slices};
     }
     return table;

@@ -116,10 +116,15 @@ struct Bin {
             free_base = free_top = free_end = nullptr;
             return;
         }
-        magazine->next = nullptr;
         free_base = magazine->blocks;
         free_top = magazine->blocks + count;
         free_end = magazine->blocks + magazine->capacity;
+    }
+    // Swap when the magazine for allocation is empty, and the other one is not.
+    STRATA_INLINE void SwapEmpty() noexcept {
+        FreeBlock* const empty = alloc_top;
+        alloc_top = free_top;
+        SetFree(empty == kNoBlocks + 1 ? nullptr : MagazineOf(empty), 0);
     }
     void Swap() noexcept {
         Magazine* const alloc = alloc_magazine();

@@ -136,6 +136,49 @@ void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noe
                                       : AllocateWith(heap, bytes, options);
 }
 
+namespace {
+
+// Of a bin with nothing to hand out: the magazine of freed blocks takes the other's place, if there is
+// anything in it. A full one that can still grow is a reason to grow: Refill does it.
+STRATA_INLINE bool TakeFreed(cache::Bin& bin, size_t class_index) noexcept {
+    const ClassInfo& info = kClassTable[class_index];
+    if (bin.free_top == bin.free_base ||
+        (bin.free_top == bin.free_end && bin.free_capacity() < info.swap_max)) {
+        return false;
+    }
+    bin.SwapEmpty();
+    return true;
+}
+
+template <bool kZero>
+STRATA_INLINE void* FinishMedium(const slab::FreeBlock& block, const LogarithmicClass& found,
+                                 size_t bytes) noexcept {
+    if (kZero && LoadState(block.state) != static_cast<uint8_t>(State::kFreeZero)) {
+        std::memset(block.block, 0, bytes);
+    }
+    StoreLive(block.state, At<char>(block.block, found.usable),
+              static_cast<uint32_t>(found.usable - bytes));
+    return block.block;
+}
+
+template <bool kZero>
+STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
+    cache::ThreadCache* const cache = cache::TryCurrentCache();
+    if (STRATA_UNLIKELY(cache == nullptr || bytes > kMaxSlabBlock)) {
+        return AllocateSlow(bytes, kZero);
+    }
+    const LogarithmicClass found(bytes);
+    cache::Bin& bin = cache->bins[found.index];
+    slab::FreeBlock block;
+    if (STRATA_UNLIKELY(!bin.Pop(block))) {
+        const bool found_some = TakeFreed(bin, found.index) && bin.Pop(block);
+        if (STRATA_UNLIKELY(!found_some)) return AllocateSlow(bytes, kZero);
+    }
+    return FinishMedium<kZero>(block, found, bytes);
+}
+
+}  // namespace
+
 // Large runs that the thread has parked, and bins whose other magazine has the blocks. Bins with anything
 // in them are those of the process heap, which is then plain.
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
@@ -147,41 +190,14 @@ void* AllocateSlow(size_t bytes, bool zero) noexcept {
     if (STRATA_LIKELY(cache != nullptr && bytes <= kMaxSlabBlock)) {
         const SizeClass size_class = ClassOf(bytes);
         cache::Bin& bin = cache->bins[Index(size_class)];
-        // A full one that can still grow is a reason to grow: Refill does it.
-        const ClassInfo& info = InfoOf(size_class);
-        const uint32_t grown = info.swap_max < info.magazine_max ? info.swap_max : info.magazine_max;
-        if (bin.free_top != bin.free_base &&
-            (bin.free_top != bin.free_end || bin.free_capacity() >= grown)) {
-            bin.Swap();
-            slab::FreeBlock block;
-            bin.Pop(block);
+        slab::FreeBlock block;
+        if (TakeFreed(bin, Index(size_class)) && bin.Pop(block)) {
             return Finish(block, size_class, bytes, zero);
         }
     }
     Heap* heap = ProcessHeap();
     return heap == nullptr ? FailWithNoMemory() : Allocate(*heap, bytes, zero);
 }
-
-namespace {
-
-template <bool kZero>
-STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
-    cache::ThreadCache* const cache = cache::TryCurrentCache();
-    if (STRATA_UNLIKELY(cache == nullptr || bytes > kMaxSlabBlock)) {
-        return AllocateSlow(bytes, kZero);
-    }
-    const LogarithmicClass found(bytes);
-    slab::FreeBlock block;
-    if (STRATA_UNLIKELY(!cache->bins[found.index].Pop(block))) return AllocateSlow(bytes, kZero);
-    if (kZero && LoadState(block.state) != static_cast<uint8_t>(State::kFreeZero)) {
-        std::memset(block.block, 0, bytes);
-    }
-    StoreLive(block.state, At<char>(block.block, found.usable),
-              static_cast<uint32_t>(found.usable - bytes));
-    return block.block;
-}
-
-}  // namespace
 
 void* AllocateMedium(size_t bytes) noexcept { return PopMedium<false>(bytes); }
 void* AllocateMediumZeroed(size_t bytes) noexcept { return PopMedium<true>(bytes); }

@@ -161,6 +161,27 @@ TEST_F(BinTest, SwapExchangesMagazinesOfDifferentSize) {
     EXPECT_EQ(block.block, Block(9));
 }
 
+TEST_F(BinTest, SwapEmptyIsSwap) {
+    bin_.SetAlloc(second_, 0);
+    bin_.SetFree(first_, 0);
+    ASSERT_TRUE(bin_.Push(Block(1), State(1)));
+    bin_.SwapEmpty();
+    EXPECT_EQ(bin_.alloc_magazine(), first_);
+    EXPECT_EQ(bin_.alloc_count(), 1u);
+    EXPECT_EQ(bin_.free_magazine(), second_);
+    EXPECT_EQ(bin_.free_count(), 0u);
+    EXPECT_EQ(bin_.free_capacity(), 7u);
+}
+
+TEST_F(BinTest, SwapEmptyWithoutTheOtherMagazine) {
+    bin_.SetFree(first_, 0);
+    ASSERT_TRUE(bin_.Push(Block(1), State(1)));
+    bin_.SwapEmpty();
+    EXPECT_EQ(bin_.alloc_count(), 1u);
+    EXPECT_EQ(bin_.free_magazine(), nullptr);
+    EXPECT_FALSE(bin_.Push(Block(2), State(2)));
+}
+
 TEST_F(BinTest, SwapWithOneMagazineOnly) {
     bin_.SetFree(first_, 0);
     ASSERT_TRUE(bin_.Push(Block(1), State(1)));
