@@ -94,12 +94,13 @@ constexpr std::array<ClassInfo, kSizeClasses> MakeClassTable() noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         const uint32_t spacing = SpacingOf(i);
         const uint8_t slices = SlicesOf(spacing);
-        table[i] = {Reciprocal(spacing),    spacing,
-                    i == 0 ? 0 : spacing,   static_cast<uint32_t>(slices * kSliceSize / spacing),
+        table[i] = {Reciprocal(spacing),
+                    spacing,
+                    i == 0 ? 0 : spacing,
+                    static_cast<uint32_t>(slices * kSliceSize / spacing),
                     EntriesOf(spacing, kMaxMagazineEntries, kMaxMagazineBytes, 1),
                     EntriesOf(spacing, kMaxRefillEntries, kMaxRefillBytes, 1),
-                    EntriesOf(spacing, kMaxSwapEntries, kMaxSwapBytes,
-                              kFirstMagazineEntries),
+                    EntriesOf(spacing, kMaxSwapEntries, kMaxSwapBytes, kFirstMagazineEntries),
                     slices};
     }
     return table;
