@@ -40,8 +40,8 @@ bool ArenaSet::CommitRecord(Arena* record) noexcept {
     return true;
 }
 
-// Reserves `bytes` where this set and the slice map have room for them. The system's choice first;
-// should it collide, a walk upward from there.
+// Reserves `bytes` where this set and the slice map have room for them: beside the map's window, where
+// blocks are found fastest; else at the system's choice; should that collide, a walk upward from there.
 char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept {
     constexpr int kTries = 256;
     os::ReserveRequest request;
@@ -49,6 +49,8 @@ char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) no
     request.alignment = alignment;
     request.node = os::PreferredNumaNode();
     request.access = access;
+    if (char* const base = ReserveBesideWindow(request)) return base;
+    request.address = nullptr;
     char* base = static_cast<char*>(memory_.Reserve(request));
     if (base == nullptr) return nullptr;
     const auto fits = [&](uintptr_t address) {
@@ -66,6 +68,20 @@ char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) no
         request.address = reinterpret_cast<void*>(address);
         base = static_cast<char*>(memory_.Reserve(request));
         if (base != nullptr) return base;
+    }
+    return nullptr;
+}
+
+// At the end of the slice map's window, or before its start; nullptr when neither is free.
+char* ArenaSet::ReserveBesideWindow(os::ReserveRequest& request) noexcept {
+    if (map_ == nullptr || map_->window_bytes() == 0) return nullptr;
+    const uintptr_t mask = ~(uintptr_t{request.alignment} - 1);
+    const uintptr_t above = (map_->window_end() + ~mask) & mask;
+    const uintptr_t below = (map_->window_start() - request.bytes) & mask;
+    for (const uintptr_t address : {above, below}) {
+        if (address == 0 || !map_->HasRoomFor(address, request.bytes)) continue;
+        request.address = reinterpret_cast<void*>(address);
+        if (void* const base = memory_.Reserve(request)) return static_cast<char*>(base);
     }
     return nullptr;
 }

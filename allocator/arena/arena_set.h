@@ -108,6 +108,7 @@ private:
     std::atomic<size_t>& WarmOf(const Arena& arena) noexcept;
     size_t WarmSurplus(const Arena& arena) noexcept;
     bool CommitRecord(Arena* record) noexcept;
+    char* ReserveBesideWindow(os::ReserveRequest& request) noexcept;
     char* ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept;
     Arena* AddArena(os::Access access) noexcept;
     void Insert(Arena* arena) noexcept;

@@ -21,14 +21,19 @@ bool SliceMap::Initialize(os::Memory& memory) noexcept {
 
 bool SliceMap::HasRoomFor(uintptr_t base, size_t bytes) const noexcept {
     if (bytes > kMapArenas * kArenaSize) return false;
+    const size_t window_first = IndexOf(window_start());
     for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
         const uintptr_t address = base + offset;
-        if (tags_[IndexOf(address)].load(std::memory_order_relaxed) != 0) return false;
+        const size_t index = IndexOf(address);
+        if (tags_[index].load(std::memory_order_relaxed) != 0) return false;
+        // An entry that the window reads is of the window's address.
+        const size_t in_window = (index - window_first) & (kMapArenas - 1);
+        if (in_window < window_bytes() / kArenaSize && !IsInWindow(address)) return false;
     }
     return true;
 }
 
-bool SliceMap::Add(os::Memory& memory, uintptr_t base, size_t bytes) noexcept {
+bool SliceMap::CommitEntries(os::Memory& memory, uintptr_t base, size_t bytes) noexcept {
     for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
         const size_t index = IndexOf(base + offset);
         std::atomic<uint64_t>& word = committed_[index / 64];
@@ -41,6 +46,32 @@ bool SliceMap::Add(os::Memory& memory, uintptr_t base, size_t bytes) noexcept {
         }
         word.fetch_or(bit, std::memory_order_relaxed);
     }
+    return true;
+}
+
+// [base, base + bytes) has entries: takes it into the window if it lies beside it, or nearly so.
+void SliceMap::ExtendWindow(os::Memory& memory, uintptr_t base, size_t bytes) noexcept {
+    const uintptr_t start = window_bytes() == 0 ? base : window_start();
+    const uintptr_t end = window_bytes() == 0 ? base : window_end();
+    const bool above = base >= end;
+    if (!above && base + bytes > start) return;  // inside
+    const uintptr_t gap = above ? end : base + bytes;
+    const size_t gap_bytes = above ? base - end : start - (base + bytes);
+    const uintptr_t new_start = above ? start : base;
+    const size_t new_bytes = (above ? base + bytes : end) - new_start;
+    if (gap_bytes > kMaxGap * kArenaSize || new_bytes > kMapArenas * kArenaSize) return;
+    // Between them lies somebody else's memory, for whose entries nothing else may be using the index.
+    for (size_t offset = 0; offset < gap_bytes; offset += kArenaSize) {
+        if (tags_[IndexOf(gap + offset)].load(std::memory_order_relaxed) != 0) return;
+    }
+    if (!CommitEntries(memory, gap, gap_bytes)) return;
+    window_start_.store(new_start, std::memory_order_relaxed);
+    window_bytes_.store(new_bytes, std::memory_order_release);
+}
+
+bool SliceMap::Add(os::Memory& memory, uintptr_t base, size_t bytes) noexcept {
+    if (!CommitEntries(memory, base, bytes)) return false;
+    ExtendWindow(memory, base, bytes);
     for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
         const uintptr_t address = base + offset;
         tags_[IndexOf(address)].store(MarkOf(address), std::memory_order_release);

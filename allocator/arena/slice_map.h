@@ -62,7 +62,14 @@ public:
         const size_t arena = (address >> kArenaShift) & (kMapArenas - 1);
         return tags_[arena].load(std::memory_order_relaxed) == MarkOf(address);
     }
-    // REQUIRES: Knows(address).
+    // True when the entry of `address` can be read, because it is in the window: then the entry is of that
+    // address and no other. False says nothing.
+    STRATA_INLINE bool IsInWindow(uintptr_t address) const noexcept {
+        // In this order: the window is moved by changing its start first.
+        const size_t bytes = window_bytes_.load(std::memory_order_acquire);
+        return address - window_start_.load(std::memory_order_relaxed) < bytes;
+    }
+    // REQUIRES: Knows(address) or IsInWindow(address).
     STRATA_INLINE SliceEntry* EntryAt(uintptr_t address) const noexcept {
         return &entries_[(address >> kSliceShift) & (kMapArenas * kSlicesPerArena - 1)];
     }
@@ -82,12 +89,27 @@ public:
     void SetRegion(uintptr_t base, size_t slices, void* record) noexcept;
     void Clear(uintptr_t base, size_t slices) noexcept;
 
+    // Where the next arena would lengthen the window: behind its end, and before its start; 0: not known.
+    uintptr_t window_end() const noexcept { return window_start() + window_bytes(); }
+    uintptr_t window_start() const noexcept {
+        return window_start_.load(std::memory_order_relaxed);
+    }
+    size_t window_bytes() const noexcept { return window_bytes_.load(std::memory_order_relaxed); }
+
 private:
+    // So many arenas' room between the window and a new arena is bridged: their entries get memory, too.
+    static constexpr size_t kMaxGap = 4;
+
+    bool CommitEntries(os::Memory& memory, uintptr_t base, size_t bytes) noexcept;
+    void ExtendWindow(os::Memory& memory, uintptr_t base, size_t bytes) noexcept;
     static uint32_t MarkOf(uintptr_t address) noexcept {
         return ~static_cast<uint32_t>(address >> kTagShift);
     }
 
     SliceEntry* entries_ = nullptr;
+    // Multiples of kArenaSize. Change under the caller's lock only.
+    std::atomic<uintptr_t> window_start_{0};
+    std::atomic<size_t> window_bytes_{0};
     std::atomic<uint64_t> committed_[kMapArenas / 64] = {};  // arenas whose entries have memory
     std::atomic<uint32_t> tags_[kMapArenas] = {};            // complemented; 0: no arena
 };

@@ -1,6 +1,6 @@
 // The depot: a heap's store of filled magazines of one size class. Threads exchange whole magazines
 // through it (Bonwick and Adams, "Magazines and Vmem", USENIX 2001), so that a producer and a
-// consumer pass up to 31 blocks under one short lock and touch no block and no slab.
+// consumer pass up to 127 blocks under one short lock and touch no block and no slab.
 //
 // No function here locks: the caller holds the lock of the size class.
 #pragma once

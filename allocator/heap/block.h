@@ -28,8 +28,9 @@ struct Block {
 
 // The live block of a slab or a run that starts at `pointer`; false when none does.
 STRATA_INLINE bool FindBlock(const void* pointer, Block& block) noexcept {
-    arena::SliceEntry* entry;
-    if (FindState(pointer, entry, block.state)) {
+    const arena::SliceEntry* const entry = arena::g_slice_map.Find(AddressOf(pointer));
+    if (entry == nullptr) return false;
+    if (FindStateIn(*entry, pointer, block.state)) {
         const uint8_t state = LoadState(block.state);
         if (!IsLive(state)) return false;
         block.slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
@@ -42,8 +43,7 @@ STRATA_INLINE bool FindBlock(const void* pointer, Block& block) noexcept {
         }
         return true;
     }
-    if (entry == nullptr || entry->kind.load(std::memory_order_relaxed) != arena::SliceKind::kRun)
-        return false;
+    if (entry->kind.load(std::memory_order_relaxed) != arena::SliceKind::kRun) return false;
     auto* const run = static_cast<slab::LargeRun*>(entry->record.load(std::memory_order_relaxed));
     if (run->base != pointer || run->state.load(std::memory_order_relaxed) != slab::RunState::kLive)
         return false;

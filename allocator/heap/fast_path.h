@@ -93,21 +93,26 @@ STRATA_INLINE void* AllocatePrivateFast(Heap& heap, size_t bytes) noexcept {
     return STRATA_LIKELY(block != nullptr) ? block : Allocate(heap, bytes, kZero);
 }
 
-// Finds the state byte of the slab block that starts at `block`; false when none does.
-STRATA_INLINE bool FindState(const void* block, arena::SliceEntry*& entry,
-                             StateByte*& state) noexcept {
+// Finds the state byte of the slab block that starts at `block`, by the entry of its slice; false when
+// none does.
+STRATA_INLINE bool FindStateIn(const arena::SliceEntry& entry, const void* block,
+                               StateByte*& state) noexcept {
     constexpr auto relaxed = std::memory_order_relaxed;
-    entry = nullptr;
-    if (STRATA_UNLIKELY(!arena::g_slice_map.Knows(AddressOf(block)))) return false;
-    entry = arena::g_slice_map.EntryAt(AddressOf(block));
-    const uint32_t offset =
-        static_cast<uint32_t>(AddressOf(block)) - entry->slab_base.load(relaxed);
-    const uint64_t reciprocal = entry->reciprocal.load(relaxed);
+    const uint32_t offset = static_cast<uint32_t>(AddressOf(block)) - entry.slab_base.load(relaxed);
+    const uint64_t reciprocal = entry.reciprocal.load(relaxed);
     const Product product = Multiply(offset, reciprocal);
     // Not a multiple of the spacing, or no slab (reciprocal 0).
     if (STRATA_UNLIKELY(product.low >= reciprocal)) return false;
-    state = entry->states.load(relaxed) + product.high;
+    state = entry.states.load(relaxed) + product.high;
     return true;
+}
+
+// The same for any pointer value; false as well when it lies outside the window of the slice map.
+STRATA_INLINE bool FindState(const void* block, arena::SliceEntry*& entry,
+                             StateByte*& state) noexcept {
+    if (STRATA_UNLIKELY(!arena::g_slice_map.IsInWindow(AddressOf(block)))) return false;
+    entry = arena::g_slice_map.EntryAt(AddressOf(block));
+    return FindStateIn(*entry, block, state);
 }
 
 // Frees a live small block of the process heap into the calling thread's magazine. False, and nothing

@@ -82,7 +82,67 @@ TEST_F(SliceMapTest, TwoArenasWithOneIndexDoNotFit) {
     EXPECT_FALSE(map_->HasRoomFor(Base(0x7e, 8), 2 * kArenaSize));
     EXPECT_TRUE(map_->HasRoomFor(Base(0x7e, 7), 2 * kArenaSize));
     map_->Remove(Base(0x7f, 9), kArenaSize);
-    EXPECT_TRUE(map_->HasRoomFor(Base(0x7e, 9), kArenaSize));
+    EXPECT_FALSE(map_->HasRoomFor(Base(0x7e, 9), kArenaSize)) << "still in the window";
+    EXPECT_TRUE(map_->HasRoomFor(Base(0x7f, 9), kArenaSize));
+}
+
+TEST_F(SliceMapTest, AnIndexOutsideTheWindowIsFreeAgain) {
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 9), kArenaSize));
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 500), kArenaSize));
+    EXPECT_FALSE(map_->IsInWindow(Base(0x7f, 500)));
+    EXPECT_FALSE(map_->HasRoomFor(Base(0x7e, 500), kArenaSize));
+    map_->Remove(Base(0x7f, 500), kArenaSize);
+    EXPECT_TRUE(map_->HasRoomFor(Base(0x7e, 500), kArenaSize));
+}
+
+// What the window says and what the tags say must never differ.
+void ExpectWindow(const SliceMap& map, uintptr_t start, size_t arenas) {
+    EXPECT_EQ(map.window_start(), start);
+    EXPECT_EQ(map.window_bytes(), arenas * kArenaSize);
+    EXPECT_FALSE(map.IsInWindow(start - 1));
+    EXPECT_TRUE(map.IsInWindow(start));
+    EXPECT_TRUE(map.IsInWindow(map.window_end() - 1));
+    EXPECT_FALSE(map.IsInWindow(map.window_end()));
+    EXPECT_FALSE(map.IsInWindow(start ^ (uintptr_t{1} << kTagShift)));
+    for (uintptr_t address = start; address < map.window_end(); address += kSliceSize) {
+        ASSERT_EQ(map.EntryAt(address)->reciprocal.load(kRelaxed), 0u) << "readable";
+    }
+}
+
+TEST_F(SliceMapTest, TheWindowGrowsBothWaysAndOverShortGaps) {
+    EXPECT_FALSE(map_->IsInWindow(0));
+    EXPECT_FALSE(map_->IsInWindow(UINTPTR_MAX));
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 100), kArenaSize));
+    ExpectWindow(*map_, Base(0x7f, 100), 1);
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 101), 2 * kArenaSize));
+    ExpectWindow(*map_, Base(0x7f, 100), 3);
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 95), kArenaSize));
+    ExpectWindow(*map_, Base(0x7f, 95), 8);
+    EXPECT_FALSE(map_->Knows(Base(0x7f, 97))) << "in the window, and yet nobody's";
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 97), kArenaSize));
+    ExpectWindow(*map_, Base(0x7f, 95), 8);
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 110), kArenaSize));
+    ExpectWindow(*map_, Base(0x7f, 95), 8);
+    EXPECT_TRUE(map_->Knows(Base(0x7f, 110))) << "too far away, and found all the same";
+}
+
+TEST_F(SliceMapTest, TheWindowNeverReadsAnotherArenasEntry) {
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 50), kArenaSize));
+    ASSERT_TRUE(map_->Add(memory_, Base(0x33, 52), kArenaSize));
+    // Between 50 and 53 lies an index that is somebody else's.
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 53), kArenaSize));
+    ExpectWindow(*map_, Base(0x7f, 50), 1);
+    EXPECT_FALSE(map_->HasRoomFor(Base(0x33, 50), kArenaSize));
+}
+
+TEST_F(SliceMapTest, AGapWithoutMemoryForItsEntriesStaysOutside) {
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 50), kArenaSize));
+    test::FaultInjector faults(memory_);
+    faults.FailFrom(test::kCommit, 2);
+    ASSERT_TRUE(map_->Add(memory_, Base(0x7f, 53), kArenaSize)) << "its own entries came first";
+    faults.StopFailing();
+    ExpectWindow(*map_, Base(0x7f, 50), 1);
+    EXPECT_TRUE(map_->Knows(Base(0x7f, 53)));
 }
 
 TEST_F(SliceMapTest, OneReservationMayWrapRoundTheIndexes) {

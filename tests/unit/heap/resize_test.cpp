@@ -111,12 +111,18 @@ TEST(Resize, WithinTheClassStaysInPlace) {
 TEST(Resize, RunsGrowInPlaceWhenThereIsRoom) {
     const TestHeap heap;
     PurgeAll();
-    void* const block = heap.Allocate(100000);
+    // Earlier tests may have left short gaps in the arenas: the first blocks fill those.
+    void* block = nullptr;
     size_t in_place = 0;
-    for (size_t bytes = 100000; bytes < 4'000'000; bytes += 100000) {
-        if (Resize(nullptr, block, bytes, {.zero = true, .in_place = true}) == nullptr) break;
-        ++in_place;
-        ASSERT_EQ(RequestedSize(block), bytes);
+    for (int tries = 0; tries < 1000 && in_place <= 5; ++tries) {
+        block = heap.Allocate(100000);
+        ASSERT_NE(block, nullptr);
+        in_place = 0;
+        for (size_t bytes = 100000; bytes < 4'000'000; bytes += 100000) {
+            if (Resize(nullptr, block, bytes, {.zero = true, .in_place = true}) == nullptr) break;
+            ++in_place;
+            ASSERT_EQ(RequestedSize(block), bytes);
+        }
     }
     EXPECT_GT(in_place, 5u) << "nothing else lies behind it";
     EXPECT_EQ(Resize(nullptr, block, 70000, {.in_place = true}), block) << "shrinks in place";
