@@ -2,7 +2,8 @@
 # Builds Strata and runs all its tests: Windows programs under Wine, and the same tests natively,
 # plain and with sanitizers. Installs what is missing first (tools/setup.sh).
 #
-#   tools/test.sh            presets windows, native, native-asan, native-tsan, and the tree's rules
+#   tools/test.sh            presets windows, native, native-asan, native-tsan, the tree's rules, and real
+#                            programs (tools/programs.sh --quick)
 #   tools/test.sh --all      windows-clang, too
 #   tools/test.sh --quick    only windows and native, without the stress tests
 #   tools/test.sh --help
@@ -50,5 +51,13 @@ for preset in "${presets[@]}"; do
   STRATA_SHOW='^ *[0-9]+/[0-9]+ Test|tests passed|^Total Test time|^\s+[0-9]+ - ' STRATA_TAIL=150 \
     strata_step "$preset: test" ctest --preset "$preset" -j "$jobs" "${ctest_options[@]}" || true
 done
+
+# Real programs: those that can be fetched. What cannot is a line here, not a failure.
+if [ -e build/windows/bin/strata-override.dll ] && [ -e build/windows/bin/strata-run.exe ]; then
+  STRATA_SHOW='SKIPPED|served|Everything holds' \
+    strata_step "real programs, quick set" tools/programs.sh --quick --no-setup || true
+else
+  strata_note "real programs, quick set" skipped 0
+fi
 
 strata_summary

@@ -13,6 +13,8 @@ constinit const char* g_dll_name = nullptr;
 constinit bool g_verbose = false;
 constinit void* g_create_process_a = nullptr;
 constinit void* g_create_process_w = nullptr;
+constinit void* g_create_as_user_a = nullptr;
+constinit void* g_create_as_user_w = nullptr;
 
 void Inject(const PROCESS_INFORMATION& child) noexcept {
     InjectRequest request = {};
@@ -31,44 +33,49 @@ void Inject(const PROCESS_INFORMATION& child) noexcept {
     Say(text.text());
 }
 
-// Both have the same parameters but for the kind of text.
-template <typename Text, typename Startup>
-BOOL CreateChild(void* original, const Text* application, Text* command_line,
-                 LPSECURITY_ATTRIBUTES process_attributes, LPSECURITY_ATTRIBUTES thread_attributes,
-                 BOOL inherit, DWORD flags, LPVOID environment, const Text* folder,
-                 Startup* startup, LPPROCESS_INFORMATION child) noexcept {
-    using Function =
-        BOOL(WINAPI*)(const Text*, Text*, LPSECURITY_ATTRIBUTES, LPSECURITY_ATTRIBUTES, BOOL, DWORD,
-                      LPVOID, const Text*, Startup*, LPPROCESS_INFORMATION);
-    const BOOL created = reinterpret_cast<Function>(original)(
-        application, command_line, process_attributes, thread_attributes, inherit,
-        flags | CREATE_SUSPENDED, environment, folder, startup, child);
-    if (!created) return created;
+// `create(flags)` makes the child; ours is suspended until it has the DLL.
+template <typename Create>
+BOOL CreateChild(DWORD flags, LPPROCESS_INFORMATION child, Create create) noexcept {
+    if (!create(flags | CREATE_SUSPENDED)) return FALSE;
     const DWORD error = GetLastError();
     Inject(*child);
     if ((flags & CREATE_SUSPENDED) == 0) ResumeThread(child->hThread);
     SetLastError(error);
-    return created;
+    return TRUE;
 }
 
-BOOL WINAPI CreateProcessWEntry(LPCWSTR application, LPWSTR command_line,
-                                LPSECURITY_ATTRIBUTES process_attributes,
-                                LPSECURITY_ATTRIBUTES thread_attributes, BOOL inherit, DWORD flags,
-                                LPVOID environment, LPCWSTR folder, LPSTARTUPINFOW startup,
-                                LPPROCESS_INFORMATION child) {
-    return CreateChild<wchar_t>(g_create_process_w, application, command_line, process_attributes,
-                                thread_attributes, inherit, flags, environment, folder, startup,
-                                child);
+// CreateProcess, for either kind of text.
+template <void* const* kOriginal, typename Text, typename Startup>
+BOOL WINAPI CreateProcessEntry(const Text* application, Text* command_line,
+                               LPSECURITY_ATTRIBUTES process_attributes,
+                               LPSECURITY_ATTRIBUTES thread_attributes, BOOL inherit, DWORD flags,
+                               LPVOID environment, const Text* folder, Startup* startup,
+                               LPPROCESS_INFORMATION child) {
+    using Function =
+        BOOL(WINAPI*)(const Text*, Text*, LPSECURITY_ATTRIBUTES, LPSECURITY_ATTRIBUTES, BOOL, DWORD,
+                      LPVOID, const Text*, Startup*, LPPROCESS_INFORMATION);
+    return CreateChild(flags, child, [&](DWORD all_flags) {
+        return reinterpret_cast<Function>(*kOriginal)(application, command_line, process_attributes,
+                                                      thread_attributes, inherit, all_flags,
+                                                      environment, folder, startup, child);
+    });
 }
 
-BOOL WINAPI CreateProcessAEntry(LPCSTR application, LPSTR command_line,
-                                LPSECURITY_ATTRIBUTES process_attributes,
-                                LPSECURITY_ATTRIBUTES thread_attributes, BOOL inherit, DWORD flags,
-                                LPVOID environment, LPCSTR folder, LPSTARTUPINFOA startup,
-                                LPPROCESS_INFORMATION child) {
-    return CreateChild<char>(g_create_process_a, application, command_line, process_attributes,
-                             thread_attributes, inherit, flags, environment, folder, startup,
-                             child);
+// CreateProcessAsUser: the same with the token that the child is to run under.
+template <void* const* kOriginal, typename Text, typename Startup>
+BOOL WINAPI CreateProcessAsUserEntry(HANDLE token, const Text* application, Text* command_line,
+                                     LPSECURITY_ATTRIBUTES process_attributes,
+                                     LPSECURITY_ATTRIBUTES thread_attributes, BOOL inherit,
+                                     DWORD flags, LPVOID environment, const Text* folder,
+                                     Startup* startup, LPPROCESS_INFORMATION child) {
+    using Function =
+        BOOL(WINAPI*)(HANDLE, const Text*, Text*, LPSECURITY_ATTRIBUTES, LPSECURITY_ATTRIBUTES,
+                      BOOL, DWORD, LPVOID, const Text*, Startup*, LPPROCESS_INFORMATION);
+    return CreateChild(flags, child, [&](DWORD all_flags) {
+        return reinterpret_cast<Function>(*kOriginal)(
+            token, application, command_line, process_attributes, thread_attributes, inherit,
+            all_flags, environment, folder, startup, child);
+    });
 }
 
 // kernelbase has the function itself; kernel32 has a jump to it, or, on systems without kernelbase's,
@@ -84,6 +91,29 @@ void* FindFunction(const char* name) noexcept {
     return nullptr;
 }
 
+// Programs that start children under another token, as servers do, are few, and older systems have these
+// functions elsewhere: where they cannot be redirected, such children run without.
+void FollowUsers() noexcept {
+    const RedirectRequest requests[] = {
+        {"CreateProcessAsUserW", FindFunction("CreateProcessAsUserW"),
+         reinterpret_cast<const void*>(
+             &CreateProcessAsUserEntry<&g_create_as_user_w, wchar_t, STARTUPINFOW>),
+         &g_create_as_user_w},
+        {"CreateProcessAsUserA", FindFunction("CreateProcessAsUserA"),
+         reinterpret_cast<const void*>(
+             &CreateProcessAsUserEntry<&g_create_as_user_a, char, STARTUPINFOA>),
+         &g_create_as_user_a},
+    };
+    for (const RedirectRequest& request : requests) {
+        const RedirectResult result = RedirectAll(&request, 1);
+        if (result.Done() || !g_verbose) continue;
+        os::TextBuffer<256> text;
+        text.Put("children of ").Put(request.name).Put(" run without Strata: ");
+        text.Put(RefusalText(result.refusal));
+        Say(text.text());
+    }
+}
+
 }  // namespace
 
 bool FollowChildren(const char* dll_name, bool verbose) noexcept {
@@ -91,12 +121,19 @@ bool FollowChildren(const char* dll_name, bool verbose) noexcept {
     g_verbose = verbose;
     const RedirectRequest requests[] = {
         {"CreateProcessW", FindFunction("CreateProcessW"),
-         reinterpret_cast<const void*>(&CreateProcessWEntry), &g_create_process_w},
+         reinterpret_cast<const void*>(
+             &CreateProcessEntry<&g_create_process_w, wchar_t, STARTUPINFOW>),
+         &g_create_process_w},
         {"CreateProcessA", FindFunction("CreateProcessA"),
-         reinterpret_cast<const void*>(&CreateProcessAEntry), &g_create_process_a},
+         reinterpret_cast<const void*>(
+             &CreateProcessEntry<&g_create_process_a, char, STARTUPINFOA>),
+         &g_create_process_a},
     };
     const RedirectResult result = RedirectAll(requests, 2);
-    if (result.Done()) return true;
+    if (result.Done()) {
+        FollowUsers();
+        return true;
+    }
     os::TextBuffer<256> text;
     text.Put("child processes run without Strata: ").Put(result.name);
     text.Put(" cannot be redirected: ").Put(RefusalText(result.refusal));

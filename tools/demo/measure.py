@@ -22,6 +22,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 # later only its memory is sampled, and its end announces itself by a signal.
 _POLL_BEFORE_START = 0.001
 _POLL_RUNNING = 0.005
+# A new process becomes the program, or another one, within this many seconds, even on a busy machine.
+_NAMED_WITHIN = 20
 
 
 @dataclasses.dataclass
@@ -63,7 +65,7 @@ def _read(path):
         return b''
 
 
-def _name_and_parent(pid):
+def name_and_parent(pid):
     # "pid (name) state parent ...": the name is all between the first "(" and the last ")".
     stat = _read(f'/proc/{pid}/stat')
     end = stat.rfind(b')')
@@ -72,7 +74,7 @@ def _name_and_parent(pid):
     return stat[stat.find(b'(') + 1:end].decode(errors='replace'), int(stat[end + 1:].split()[1])
 
 
-def _peak_bytes(pid):
+def peak_bytes(pid):
     # The kernel keeps the peak itself, so only growth within the last poll before the end is missed.
     # (ru_maxrss, which misses nothing, starts with the size of whatever process did the fork.)
     for line in _read(f'/proc/{pid}/status').split(b'\n'):
@@ -81,12 +83,20 @@ def _peak_bytes(pid):
     return 0
 
 
+def _runs_program(pid, program):
+    # Wine puts the program's own command line in place of the one it was started with itself.
+    first = _read(f'/proc/{pid}/cmdline').split(b'\0')[0].decode(errors='replace')
+    return first.replace('\\', '/').split('/')[-1].lower() == program
+
+
 class _Watch:
     """Follows the processes named `name` among this process's descendants."""
 
     def __init__(self, name):
-        # Linux keeps 15 characters of a name.
-        self._name = name[:15].lower()
+        # Linux keeps 15 characters of a name. Under Wine 10 a program that names its main thread
+        # changes it; its command line stays.
+        self._program = name.lower()
+        self._name = self._program[:15]
         self._old = self._all_pids()
         self._seen = {}   # pid -> when first seen; not (yet) the program
         self.found = {}   # pid -> _Process
@@ -99,7 +109,7 @@ class _Watch:
         while pid and pid > 1:
             if pid == os.getpid():
                 return True
-            _, pid = _name_and_parent(pid)
+            _, pid = name_and_parent(pid)
         return False
 
     def look(self, now):
@@ -107,10 +117,13 @@ class _Watch:
         self._old &= alive  # a number may be given out again
         for pid in alive - self._old:
             # The name changes with each exec and once more when Wine sets it, all within moments.
-            if pid in self.found or now - self._seen.setdefault(pid, now) > 5:
+            if pid in self.found or now - self._seen.setdefault(pid, now) > _NAMED_WITHIN:
                 continue
-            name, parent = _name_and_parent(pid)
-            if name and name.lower() == self._name and self._is_ours(parent):
+            name, parent = name_and_parent(pid)
+            if name is None:
+                continue
+            named = name.lower() == self._name or _runs_program(pid, self._program)
+            if named and self._is_ours(parent):
                 process = self.found[pid] = _Process(pid)
                 process.named_at = now
         for process in list(self.found.values()):
@@ -121,14 +134,16 @@ class _Watch:
             elif self._is_now_another(process.pid):
                 del self.found[process.pid]
             else:
-                process.peak_bytes = max(process.peak_bytes, _peak_bytes(process.pid))
+                process.peak_bytes = max(process.peak_bytes, peak_bytes(process.pid))
 
     def _is_now_another(self, pid):
         # When a program starts another, there is a copy with the program's own name for a moment. It
         # may live on as something quite different, such as Wine's explorer.exe, without ever ending.
-        name, _ = _name_and_parent(pid)
-        return (name is not None and name.lower() != self._name and
-                self._name not in _read(f'/proc/{pid}/cmdline').decode(errors='replace').lower())
+        name, _ = name_and_parent(pid)
+        command_line = _read(f'/proc/{pid}/cmdline').decode(errors='replace').lower()
+        # Once it has ended, and waits for its parent to hear of it, it has no command line.
+        return (name is not None and name.lower() != self._name and command_line != '' and
+                self._name not in command_line)
 
     def ended(self, pid, now, usage):
         process = self.found.get(pid)

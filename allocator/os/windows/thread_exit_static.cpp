@@ -17,15 +17,15 @@ void NTAPI OnTlsCallback(PVOID, DWORD reason, PVOID) {
 }  // namespace
 
 // The linker sorts these sections between the start and the end of the image's array of callbacks.
-#if defined(__GNUC__) || defined(__clang__)
-extern "C" __attribute__((section(".CRT$XLC"), used))
-const PIMAGE_TLS_CALLBACK strata_tls_callback = OnTlsCallback;
-#else
+#if defined(_MSC_VER)  // clang-cl as well: nothing else refers to the runtime's TLS directory
 #pragma comment(linker, "/INCLUDE:_tls_used")
 #pragma comment(linker, "/INCLUDE:strata_tls_callback")
 #pragma const_seg(".CRT$XLC")
 extern "C" const PIMAGE_TLS_CALLBACK strata_tls_callback = OnTlsCallback;
 #pragma const_seg()
+#else
+extern "C" __attribute__((section(".CRT$XLC"), used))
+const PIMAGE_TLS_CALLBACK strata_tls_callback = OnTlsCallback;
 #endif
 
 namespace strata::os {

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Runs real, unmodified Windows programs with the plain heap and with Strata: their output must be the
+# same, byte for byte, and Strata must serve their heap calls. Prints time and memory of both beside it.
+# Installs, builds and fetches what is missing first. docs/programs.md explains the figures.
+#
+#   tools/programs.sh                   all programs, under Wine 10 where that can be had (root,
+#                                       debootstrap); 3 pairs of runs each, about 15 minutes
+#   tools/programs.sh --quick           a few programs, once each, under the system's Wine: about a minute
+#   tools/programs.sh --runs N          N pairs of runs for time and memory; 0: only output and calls
+#   tools/programs.sh --program NAME    only this one; may be repeated
+#   tools/programs.sh --list            the names
+#   tools/programs.sh --wine 10|system  which Wine               (default: 10; with --quick: system)
+#   tools/programs.sh --update-docs     writes each program's last result into docs/programs.md, too
+#   tools/programs.sh --no-setup        neither installs nor builds: takes what is there
+#   tools/programs.sh --help
+#
+# Exit codes: 0 all of it holds; 1 a program failed; 2 wrong usage; 3 what was run holds, but some programs
+# could not be run here (with --quick: 0, and a note). The results are also written to build/programs/.
+#
+# STRATA_JOBS   how many compilers run at once   (default: the number of processors)
+# STRATA_WINE   the system's Wine                (default: wine)
+set -eu
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$STRATA_ROOT/bench/wine10.sh"
+
+usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
+
+setup=1
+wine=
+quick=0
+options=()
+while [ "$#" -gt 0 ]; do
+  case "$1" in
+    --help) usage; exit 0 ;;
+    --list) exec python3 -B "$STRATA_ROOT/tools/programs/main.py" --list ;;
+    --no-setup) setup=0 ;;
+    --quick) quick=1; options+=("$1") ;;
+    --update-docs) options+=("$1") ;;
+    --wine)
+      case "${2:-}" in 10 | system) wine=$2 ;; *) usage; exit 2 ;; esac
+      shift
+      ;;
+    --runs | --program)
+      [ "$#" -ge 2 ] || { usage; exit 2; }
+      options+=("$1" "$2")
+      shift
+      ;;
+    *) usage; exit 2 ;;
+  esac
+  shift
+done
+if [ -z "$wine" ]; then
+  [ "$quick" -eq 1 ] && wine=system || wine=10
+fi
+cd "$STRATA_ROOT"
+
+if [ "$setup" -eq 1 ]; then
+  # Not the end: what is missing may be of no use here, and the next step that needs it says so.
+  strata_say "set-up ..."
+  tools/setup.sh --quiet || strata_say "set-up is not complete; going on with what is there"
+  command -v npm >/dev/null || strata_step "npm" strata_apt_install npm || true
+  if [ "$quick" -eq 0 ] && ! command -v pgbench >/dev/null; then
+    strata_step "pgbench" strata_apt_install postgresql || true
+  fi
+  strata_step "windows: configure" cmake --preset windows || exit 1
+  strata_step "windows: build" cmake --build --preset windows -j "${STRATA_JOBS:-$(nproc)}" \
+    --target strata_run strata_override || exit 1
+fi
+
+# The folders that programs work in, and those with scripts, are seen inside build/wine10 under the same
+# names; nothing outside build/ can be written there.
+mounted=()
+unmount_all() {
+  local folder
+  for folder in "${mounted[@]}"; do
+    umount "$folder" 2>/dev/null || umount -l "$folder" 2>/dev/null || true
+  done
+  wine10_unmount
+}
+mount_folder() {  # <folder below the tree> [ro]
+  local target=$wine10_root$STRATA_ROOT/$1
+  mkdir -p "$STRATA_ROOT/$1" "$target"
+  mountpoint -q "$target" && return 0
+  mount --bind "$STRATA_ROOT/$1" "$target" && mounted+=("$target") || return 1
+  [ "${2:-}" != ro ] || mount -o "remount,bind,ro" "$target"
+}
+if [ "$wine" = 10 ]; then
+  if wine10_prepare && trap unmount_all EXIT && mount_folder build/demo &&
+     mount_folder build/windows/bin && mount_folder tools/demo ro && mount_folder tools/programs ro; then
+    export STRATA_WINE=$STRATA_ROOT/tools/wine10_exec.sh
+  else
+    strata_say "WINE 10 IS NOT TO BE HAD HERE: ${wine10_why:-its folders could not be mounted}."
+    strata_say "Taking the system's Wine; the programs that need Wine 10 are skipped."
+    unset STRATA_WINE STRATA_WINEPREFIX
+  fi
+fi
+strata_say "Wine's prefix ..."
+tools/wine.sh --prepare || { strata_say "no programs without Wine"; exit 1; }
+
+status=0
+python3 -B tools/programs/main.py "${options[@]}" || status=$?
+exit "$status"
