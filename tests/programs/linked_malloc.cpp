@@ -22,6 +22,10 @@
 
 #include "check.h"
 
+#if defined(_UCRT) || defined(_MSC_VER)
+#define STRATA_UNIVERSAL_RUNTIME 1
+#endif
+
 #if defined(_UCRT) && defined(__MINGW32__)
 // What MinGW's headers leave out.
 extern "C" {
@@ -90,7 +94,7 @@ void Texts() {
 
 void CheckAligned(const void* block, size_t alignment, size_t offset, size_t size) {
     CHECK((reinterpret_cast<uintptr_t>(block) + offset) % alignment == 0);
-#ifdef _UCRT
+#ifdef STRATA_UNIVERSAL_RUNTIME
     CHECK(_aligned_msize(const_cast<void*>(block), alignment, offset) == size);
 #else
     (void)size;
@@ -130,7 +134,7 @@ void Aligned() {
     std::puts("aligned: Strata");
 }
 
-#ifdef _UCRT
+#ifdef STRATA_UNIVERSAL_RUNTIME
 void Universal() {
     const size_t before = LiveBlocks();
     auto* block = static_cast<unsigned char*>(Served("_recalloc", _recalloc(nullptr, 3, 7), 21));
@@ -201,7 +205,7 @@ int __cdecl Handler(size_t size) {
 
 template <typename Function>
 Function FindInRuntime(const char* name) {
-#ifdef _UCRT
+#ifdef STRATA_UNIVERSAL_RUNTIME
     const HMODULE runtime = GetModuleHandleA("ucrtbase.dll");
 #else
     const HMODULE runtime = GetModuleHandleA("msvcrt.dll");
@@ -296,7 +300,7 @@ int main(int count, char** arguments) {
     Plain();
     Texts();
     Aligned();
-#ifdef _UCRT
+#ifdef STRATA_UNIVERSAL_RUNTIME
     Universal();
 #endif
 #ifdef STRATA_WITH_NEW
