@@ -4,15 +4,12 @@
     link_test.py --bin <folder of strata-run.exe> [--runner <command>] [-v] [TestClass[.test] ...]
 """
 
-import argparse
 import json
 import os
 import shutil
 import subprocess
-import sys
-import unittest
 
-from override_test import Case, Setup, overridden, plain, program, run, windows_path
+from override_test import Case, Setup, main, overridden, plain, program, run, windows_path
 
 SERVED = ["malloc", "realloc", "calloc", "malloc(0)", "_strdup", "strdup", "_wcsdup", "_mbsdup", "aligned"]
 WITH_OPERATORS = ["new", "new[]", "aligned new", "std::string", "threads"]
@@ -126,18 +123,6 @@ class Override(Case):
         self.assertEqual((42, ""), (result.code, result.err.strip()))
         self.assertGreaterEqual(statistics["calls"]["strata"], 200)
         self.assertEqual(0, statistics["calls"]["original"] + statistics["calls"]["foreign"])
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--runner", default="")
-    parser.add_argument("-v", "--verbose", action="store_true")
-    parser.add_argument("tests", nargs="*")
-    options = parser.parse_args()
-    Setup.bin = os.path.abspath(options.bin)
-    Setup.runner = options.runner.split()
-    unittest.main(argv=[sys.argv[0], *options.tests], verbosity=2 if options.verbose else 1)
 
 
 if __name__ == "__main__":
