@@ -62,7 +62,9 @@ def run(runner, command, folder, environment):
 
 
 def problems_of(name, command, exit_code, options, base):
-    runner, folder = options.runner.split(), os.path.join(base, 'work')
+    # The programs run in other folders.
+    runner = [os.path.abspath(word) if os.path.exists(word) else word for word in options.runner.split()]
+    folder = os.path.join(base, 'work')
     code, expected, errors = run(runner, command, folder, {})
     if code != exit_code:
         return [f'without Strata it ended with code {code} instead of {exit_code}: {errors[-300:]}']
