@@ -65,7 +65,7 @@ inline constexpr uint32_t kMaxRefillEntries = 31;
 inline constexpr size_t kMaxRefillBytes = 32 * 1024;
 // What a depot keeps; more goes back to the slabs, so that slabs can become empty. With 16 magazines
 // (8 KiB of 16-byte blocks) bursts of 1000 spent a third of their time returning blocks one by one.
-inline constexpr uint32_t kMaxDepotMagazines = 64;
+inline constexpr uint32_t kMaxDepotMagazines = 8;
 inline constexpr size_t kMaxDepotBytes = 1024 * 1024;
 // What a depot did not need for so many epochs goes back to the slabs, too.
 inline constexpr uint32_t kDepotEpochs = 4;

@@ -18,15 +18,6 @@ using cache::ThreadCache;
 
 namespace {
 
-// Puts blocks back in their slabs. REQUIRES: the lock of the class.
-void ReturnBlocks(ClassState& state, const FreeBlock* blocks, uint32_t count) noexcept {
-    for (uint32_t i = 0; i < count; ++i) {
-        const arena::SliceEntry* entry = arena::g_slice_map.EntryAt(AddressOf(blocks[i].block));
-        auto* slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
-        state.slabs.Put(*slab, blocks[i].block);
-    }
-}
-
 uint32_t NextCapacity(uint32_t capacity, SizeClass size_class) noexcept {
     const uint32_t most = InfoOf(size_class).magazine_max;
     const uint32_t next = capacity == 0 ? kFirstMagazineEntries : capacity * 2 + 1;
@@ -62,7 +53,7 @@ bool TakeUncached(Heap& heap, SizeClass size_class, FreeBlock& block) noexcept {
 
 void GiveUncached(Heap& heap, SizeClass size_class, FreeBlock block) noexcept {
     const PartGuard guard(heap, size_class);
-    ReturnBlocks(heap.classes[Index(size_class)], &block, 1);
+    heap.classes[Index(size_class)].slabs.PutAll(&block, 1);
 }
 
 Spares& ThisThreadsSpares() noexcept { return cache::CurrentCache()->spares; }
@@ -179,7 +170,7 @@ bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     {
         const PartGuard guard(heap, size_class);
         kept = fresh != nullptr && state.depot.Put(full, full->capacity, size_class);
-        if (!kept) ReturnBlocks(state, full->blocks, full->capacity);
+        if (!kept) state.slabs.PutAll(full->blocks, full->capacity);
     }
     bin.SetFree(kept ? fresh : full, 0);
     if (kept) return true;
@@ -196,7 +187,7 @@ void HandInMagazine(Heap& heap, SizeClass size_class, Magazine* magazine, uint32
         const PartGuard guard(heap, size_class);
         // Nearly empty ones are not worth a place in the depot.
         kept = count * 2 >= magazine->capacity && state.depot.Put(magazine, count, size_class);
-        if (!kept) ReturnBlocks(state, magazine->blocks, count);
+        if (!kept) state.slabs.PutAll(magazine->blocks, count);
     }
     if (!kept) cache::DestroyMagazine(magazine);
 }
@@ -267,7 +258,7 @@ void DrainDepots(Heap& heap, bool surplus_only) noexcept {
             if (surplus_only) count = state.depot.TakeSurplus();
             for (; count > 0; --count) {
                 Magazine* const magazine = state.depot.Take();
-                ReturnBlocks(state, magazine->blocks, magazine->count);
+                state.slabs.PutAll(magazine->blocks, magazine->count);
                 magazine->next = emptied;
                 emptied = magazine;
             }

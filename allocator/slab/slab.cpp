@@ -15,11 +15,17 @@ constexpr size_t RecordBytes(uint32_t blocks) noexcept {
 }
 static_assert(RecordBytes(kSliceSize / kSmallStep) <= arena::Metadata::kMaxChunk);
 
-void AddFree(Slab& slab, uint32_t index) noexcept {
-    const uint32_t word = index / 64;
-    slab.bits[word] |= uint64_t{1} << (index % 64);
-    if (word < slab.first_word) slab.first_word = word;
-    ++slab.free;
+// Puts blocks [from, to), which were never there, in the bitmap.
+void AddFresh(Slab& slab, uint32_t from, uint32_t to) noexcept {
+    if (from == to) return;
+    if (from / 64 < slab.first_word) slab.first_word = from / 64;
+    slab.free += to - from;
+    while (from < to) {
+        const uint32_t bit = from % 64;
+        const uint32_t here = to - from < 64 - bit ? to - from : 64 - bit;
+        slab.bits[from / 64] |= (~uint64_t{0} >> (64 - here)) << bit;
+        from += here;
+    }
 }
 
 // Commits the pages of more blocks and adds them to the bitmap.
@@ -42,10 +48,10 @@ bool Grow(Slab& slab, bool grow_fast) noexcept {
         if (!arena::g_arenas.Commit(slab.base, slab.base + end)) return false;
     }
     const uint32_t limit = static_cast<uint32_t>(end / spacing);
-    for (uint32_t i = slab.limit; i < limit; ++i) {
-        AddFree(slab, i);
+    AddFresh(slab, slab.limit, limit);
+    for (uint32_t i = slab.limit; slab.fill_free && i < limit; ++i) {
         const bool zero = LoadState(slab.states + i) == static_cast<uint8_t>(State::kFreeZero);
-        if (slab.fill_free && !zero) FillFree(slab.BlockAt(i), slab.usable());
+        if (!zero) FillFree(slab.BlockAt(i), slab.usable());
     }
     slab.limit = limit;
     return true;
@@ -101,21 +107,24 @@ uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) n
     const size_t spacing = slab.spacing();
     const uint32_t taken = want < slab.free ? want : slab.free;
     uint32_t word = slab.first_word;
-    for (uint32_t i = 0; i < taken; ++i) {
-        while (slab.bits[word] == 0) ++word;
-        const uint32_t index = word * 64 + static_cast<uint32_t>(std::countr_zero(slab.bits[word]));
-        slab.bits[word] &= slab.bits[word] - 1;
-        // Backwards, as magazines hand out their last block first.
-        FreeBlock& block = out[taken - 1 - i];
-        block.block = slab.base + index * spacing;
-        block.state = slab.states + index;
+    uint64_t bits = slab.bits[word];
+    // Backwards, as magazines hand out their last block first.
+    for (FreeBlock* block = out + taken; block != out;) {
+        while (bits == 0) {
+            slab.bits[word] = 0;
+            bits = slab.bits[++word];
+        }
+        const size_t index = word * 64 + static_cast<size_t>(std::countr_zero(bits));
+        bits &= bits - 1;
+        --block;
+        block->block = slab.base + index * spacing;
+        block->state = slab.states + index;
     }
+    slab.bits[word] = bits;
     slab.first_word = word;
     slab.free -= taken;
     return taken;
 }
-
-void PutBlock(Slab& slab, uint32_t index) noexcept { AddFree(slab, index); }
 
 bool IsConsistent(const Slab& slab) noexcept {
     uint32_t free = 0;

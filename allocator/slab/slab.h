@@ -46,6 +46,9 @@ struct Slab {
     uint32_t spacing() const noexcept { return InfoOf(size_class).spacing; }
     uint32_t usable() const noexcept { return InfoOf(size_class).usable; }
     char* BlockAt(uint32_t index) const noexcept { return base + size_t{index} * spacing(); }
+    bool Contains(const void* block) const noexcept {
+        return static_cast<size_t>(static_cast<const char*>(block) - base) < size();
+    }
     // REQUIRES: `block` lies in this slab.
     uint32_t IndexOf(const void* block) const noexcept {
         const size_t offset = static_cast<size_t>(static_cast<const char*>(block) - base);
@@ -75,7 +78,12 @@ void DestroySlab(Slab* slab) noexcept;
 uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) noexcept;
 
 // Puts a block back in the bitmap. REQUIRES: it is not there, and its state is free.
-void PutBlock(Slab& slab, uint32_t index) noexcept;
+inline void PutBlock(Slab& slab, uint32_t index) noexcept {
+    const uint32_t word = index / 64;
+    slab.bits[word] |= uint64_t{1} << (index % 64);
+    if (word < slab.first_word) slab.first_word = word;
+    ++slab.free;
+}
 
 // Bytes of metadata for a slab of this class.
 size_t SlabRecordBytes(SizeClass size_class) noexcept;

@@ -59,19 +59,39 @@ uint32_t SlabSet::Take(const SlabRequest& request, FreeBlock* out, uint32_t want
     return taken;
 }
 
-void SlabSet::Put(Slab& slab, const void* block) noexcept {
-    PutBlock(slab, slab.IndexOf(block));
-    if (!slab.in_partial) {
-        Unlink(full_, &slab);
-        slab.in_partial = true;
-        Link(partial_, &slab, true);
-    } else if (slab.free == slab.limit / 2) {
-        Unlink(partial_, &slab);
-        Link(partial_, &slab, false);
-    }
+// Puts `slab` where it belongs now that blocks were put back; `before` of them were free.
+void SlabSet::Settle(Slab& slab, uint32_t before) noexcept {
+    Slab*& list = slab.in_partial ? partial_ : full_;
     if (slab.IsEmpty()) {
-        Unlink(partial_, &slab);
+        Unlink(list, &slab);
         DestroySlab(&slab);
+        return;
+    }
+    const bool drained = before < slab.limit / 2 && slab.free >= slab.limit / 2;
+    if (slab.in_partial && !drained) return;
+    Unlink(list, &slab);
+    slab.in_partial = true;
+    Link(partial_, &slab, !drained);
+}
+
+void SlabSet::Put(Slab& slab, const void* block) noexcept {
+    const uint32_t before = slab.free;
+    PutBlock(slab, slab.IndexOf(block));
+    Settle(slab, before);
+}
+
+void SlabSet::PutAll(const FreeBlock* blocks, uint32_t count) noexcept {
+    for (uint32_t i = 0; i < count;) {
+        const arena::SliceEntry* const entry =
+            arena::g_slice_map.EntryAt(AddressOf(blocks[i].block));
+        auto& slab = *static_cast<Slab*>(entry->record.load(std::memory_order_relaxed));
+        const uint32_t before = slab.free;
+        // Blocks that were freed together often lie together.
+        do {
+            PutBlock(slab, static_cast<uint32_t>(blocks[i].state - slab.states));
+            ++i;
+        } while (i < count && slab.Contains(blocks[i].block));
+        Settle(slab, before);
     }
 }
 

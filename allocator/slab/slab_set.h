@@ -23,6 +23,9 @@ public:
     // Puts a free block back; a slab that becomes empty ends.
     void Put(Slab& slab, const void* block) noexcept;
 
+    // The same for many blocks of any slabs of this set.
+    void PutAll(const FreeBlock* blocks, uint32_t count) noexcept;
+
     // Ends all slabs, whatever lives in them.
     void DestroyAll() noexcept;
 
@@ -40,6 +43,8 @@ public:
     bool IsEmpty() const noexcept { return partial_ == nullptr && full_ == nullptr; }
 
 private:
+    void Settle(Slab& slab, uint32_t before) noexcept;
+
     // Circular lists; each pointer is the front.
     Slab* partial_ = nullptr;
     Slab* full_ = nullptr;
