@@ -21,6 +21,12 @@ bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept;
 
 void SetThreadSlot(void* value) noexcept;
 
+// A second slot, for whoever watches the heap. False when the system has none that can be read and
+// written without a heap call. Later calls do nothing.
+bool CreateObserverSlot() noexcept;
+void* GetObserverSlot() noexcept;
+void SetObserverSlot(void* value) noexcept;
+
 #ifdef _WIN32
 // Offset of the slot in the TEB; 0 before CreateThreadSlot, or when the slot is not among the 64
 // that lie in the TEB itself.

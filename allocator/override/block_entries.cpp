@@ -7,95 +7,108 @@ namespace strata::override {
 
 namespace {
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE void* AllocateElsewhere(void* handle, ULONG flags, SIZE_T bytes,
                                         const void* caller) {
     heap::Heap* const heap = HeapOf(handle);
     const bool ntdll = IsInNtdll(caller);
     if (heap == nullptr || ntdll || (flags & ~kAllocateFlags) != 0) {
-        Count<kCounting>(Entry::kAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
-        return Original<AllocateFunction>(Entry::kAllocate)(handle, flags, bytes);
+        Count<kWatch>(Entry::kAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
+        void* const block = Original<AllocateFunction>(Entry::kAllocate)(handle, flags, bytes);
+        if (!ntdll) RecordAllocated<kWatch>(handle, flags, block, bytes);
+        return block;
     }
-    Count<kCounting>(Entry::kAllocate, Served::kStrata);
-    return api::HeapAllocate(*heap, flags, bytes);
+    Count<kWatch>(Entry::kAllocate, Served::kStrata);
+    void* const block = api::HeapAllocate(*heap, flags, bytes);
+    RecordAllocated<kWatch>(handle, flags, block, bytes);
+    return block;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE void* NTAPI AllocateEntry(void* handle, ULONG flags, SIZE_T bytes) {
     const void* const caller = STRATA_RETURN_ADDRESS();
     if (STRATA_UNLIKELY(handle != g_context.process_handle || (flags & ~kAllocateFlags) != 0 ||
                         IsInNtdll(caller))) {
-        return AllocateElsewhere<kCounting>(handle, flags, bytes, caller);
+        return AllocateElsewhere<kWatch>(handle, flags, bytes, caller);
     }
-    Count<kCounting>(Entry::kAllocate, Served::kStrata);
-    return api::HeapAllocate(*g_context.process_heap, flags, bytes);
+    Count<kWatch>(Entry::kAllocate, Served::kStrata);
+    void* const block = api::HeapAllocate(*g_context.process_heap, flags, bytes);
+    RecordAllocated<kWatch>(handle, flags, block, bytes);
+    return block;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean FreeElsewhere(void* handle, ULONG flags, void* block,
                                           const void* caller) noexcept {
     if (heap::Owns(block)) {
-        Count<kCounting>(Entry::kFree, Served::kStrata);
+        Count<kWatch>(Entry::kFree, Served::kStrata);
         heap::Heap& heap = HeapForOurBlock(handle, block, os::Operation::kFree);
         return api::HeapRelease(heap, flags, block);
     }
     if (block == nullptr) return TRUE;  // allowed, nothing to do, and no call worth counting
-    CountForeign<kCounting>(Entry::kFree, caller);
+    CountForeign<kWatch>(Entry::kFree, caller);
     return Original<FreeFunction>(Entry::kFree)(handle, flags, block);
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI FreeEntry(void* handle, ULONG flags, void* block) {
+    RecordFree<kWatch>(block, STRATA_RETURN_ADDRESS());
     if (STRATA_LIKELY(handle == g_context.process_handle) &&
         STRATA_LIKELY(heap::FreeIfFast(block))) {
-        Count<kCounting>(Entry::kFree, Served::kStrata);
+        Count<kWatch>(Entry::kFree, Served::kStrata);
         return TRUE;
     }
-    return FreeElsewhere<kCounting>(handle, flags, block, STRATA_RETURN_ADDRESS());
+    return FreeElsewhere<kWatch>(handle, flags, block, STRATA_RETURN_ADDRESS());
 }
 
 // A foreign block stays with the system's heap: it alone can grow it in place, knows its user value,
 // and keeps the promise of HEAP_REALLOC_IN_PLACE_ONLY. Moving it here would be right, too, and win
 // nothing: such blocks are few and mostly from before the start.
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE void* NTAPI ReAllocateEntry(void* handle, ULONG flags, void* block, SIZE_T bytes) {
     if (block == nullptr) {  // NULL, and no error
         os::SetLastErrorCode(0);
         return nullptr;
     }
+    const observe::Named named = RecordResizeBegin<kWatch>(block);
+    void* resized;
     if (!heap::Owns(block)) {
-        CountForeign<kCounting>(Entry::kReAllocate, STRATA_RETURN_ADDRESS());
-        return Original<ReAllocateFunction>(Entry::kReAllocate)(handle, flags, block, bytes);
+        CountForeign<kWatch>(Entry::kReAllocate, STRATA_RETURN_ADDRESS());
+        resized = Original<ReAllocateFunction>(Entry::kReAllocate)(handle, flags, block, bytes);
+    } else {
+        Count<kWatch>(Entry::kReAllocate, Served::kStrata);
+        heap::Heap& heap = HeapForOurBlock(handle, block, os::Operation::kResize);
+        resized = api::HeapReallocate(heap, flags, block, bytes);
     }
-    Count<kCounting>(Entry::kReAllocate, Served::kStrata);
-    heap::Heap& heap = HeapForOurBlock(handle, block, os::Operation::kResize);
-    return api::HeapReallocate(heap, flags, block, bytes);
+    RecordResizeEnd<kWatch>(named, block, resized, bytes, flags, STRATA_RETURN_ADDRESS());
+    return resized;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE SIZE_T NTAPI SizeEntry(void* handle, ULONG flags, const void* block) {
+    RecordSizeQuery<kWatch>(block, STRATA_RETURN_ADDRESS());
     if (!heap::Owns(block)) {
-        CountForeign<kCounting>(Entry::kSize, STRATA_RETURN_ADDRESS());
+        CountForeign<kWatch>(Entry::kSize, STRATA_RETURN_ADDRESS());
         return Original<SizeFunction>(Entry::kSize)(handle, flags, block);
     }
-    Count<kCounting>(Entry::kSize, Served::kStrata);
+    Count<kWatch>(Entry::kSize, Served::kStrata);
     heap::Heap* const heap = HeapOf(handle);
     return heap == nullptr ? SIZE_MAX : api::HeapBlockSize(*heap, flags, block);
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI ValidateEntry(void* handle, ULONG flags, const void* block) {
     heap::Heap* const heap = HeapOf(handle);
     if (block == nullptr) {  // the whole heap: both parts of it
-        Count<kCounting>(Entry::kValidate, heap != nullptr ? Served::kStrata : Served::kOriginal);
+        Count<kWatch>(Entry::kValidate, heap != nullptr ? Served::kStrata : Served::kOriginal);
         if (heap != nullptr && !api::HeapIsValid(*heap, flags, nullptr)) return FALSE;
         return Original<ValidateFunction>(Entry::kValidate)(handle, flags, nullptr);
     }
     if (!heap::Owns(block)) {
-        CountForeign<kCounting>(Entry::kValidate, STRATA_RETURN_ADDRESS());
+        CountForeign<kWatch>(Entry::kValidate, STRATA_RETURN_ADDRESS());
         return Original<ValidateFunction>(Entry::kValidate)(handle, flags, block);
     }
-    Count<kCounting>(Entry::kValidate, Served::kStrata);
+    Count<kWatch>(Entry::kValidate, Served::kStrata);
     return heap != nullptr && api::HeapIsValid(*heap, flags, block);
 }
 
@@ -105,15 +118,15 @@ WideBoolean Answer(bool good) noexcept {
     return good;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI GetUserInfoEntry(void* handle, ULONG flags, void* block,
                                                    void** value, ULONG* user_flags) {
     if (!heap::Owns(block)) {
-        CountForeign<kCounting>(Entry::kGetUserInfo, STRATA_RETURN_ADDRESS());
+        CountForeign<kWatch>(Entry::kGetUserInfo, STRATA_RETURN_ADDRESS());
         return Original<GetUserInfoFunction>(Entry::kGetUserInfo)(handle, flags, block, value,
                                                                   user_flags);
     }
-    Count<kCounting>(Entry::kGetUserInfo, Served::kStrata);
+    Count<kWatch>(Entry::kGetUserInfo, Served::kStrata);
     heap::Heap* const heap = HeapOf(handle);
     uint32_t found = 0;
     if (heap == nullptr || !api::HeapGetUserInfo(*heap, block, value, &found)) return Answer(false);
@@ -121,46 +134,51 @@ STRATA_NOINLINE WideBoolean NTAPI GetUserInfoEntry(void* handle, ULONG flags, vo
     return TRUE;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI SetUserValueEntry(void* handle, ULONG flags, void* block,
                                                     void* value) {
     if (!heap::Owns(block)) {
-        CountForeign<kCounting>(Entry::kSetUserValue, STRATA_RETURN_ADDRESS());
+        CountForeign<kWatch>(Entry::kSetUserValue, STRATA_RETURN_ADDRESS());
         return Original<SetUserValueFunction>(Entry::kSetUserValue)(handle, flags, block, value);
     }
-    Count<kCounting>(Entry::kSetUserValue, Served::kStrata);
+    Count<kWatch>(Entry::kSetUserValue, Served::kStrata);
     heap::Heap* const heap = HeapOf(handle);
     return Answer(heap != nullptr && api::HeapSetUserValue(*heap, block, value));
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI SetUserFlagsEntry(void* handle, ULONG flags, void* block,
                                                     ULONG reset, ULONG set) {
     if (!heap::Owns(block)) {
-        CountForeign<kCounting>(Entry::kSetUserFlags, STRATA_RETURN_ADDRESS());
+        CountForeign<kWatch>(Entry::kSetUserFlags, STRATA_RETURN_ADDRESS());
         return Original<SetUserFlagsFunction>(Entry::kSetUserFlags)(handle, flags, block, reset,
                                                                     set);
     }
-    Count<kCounting>(Entry::kSetUserFlags, Served::kStrata);
+    Count<kWatch>(Entry::kSetUserFlags, Served::kStrata);
     heap::Heap* const heap = HeapOf(handle);
     return Answer(heap != nullptr && api::HeapSetUserFlags(*heap, block, reset, set));
 }
 
 // Fills blocks[0 … count) and returns how many it could make.
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE ULONG NTAPI MultipleAllocateEntry(void* handle, ULONG flags, SIZE_T bytes,
                                                   ULONG count, void** blocks) {
     const bool ntdll = IsInNtdll(STRATA_RETURN_ADDRESS());
     heap::Heap* const heap = HeapOf(handle);
     if (heap == nullptr || ntdll || (flags & ~kAllocateFlags) != 0) {
-        Count<kCounting>(Entry::kMultipleAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
-        return Original<MultipleAllocateFunction>(Entry::kMultipleAllocate)(handle, flags, bytes,
-                                                                            count, blocks);
+        Count<kWatch>(Entry::kMultipleAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
+        const ULONG made = Original<MultipleAllocateFunction>(Entry::kMultipleAllocate)(
+            handle, flags, bytes, count, blocks);
+        for (ULONG i = 0; i < made && !ntdll; ++i) {
+            RecordAllocated<kWatch>(handle, flags, blocks[i], bytes);
+        }
+        return made;
     }
-    Count<kCounting>(Entry::kMultipleAllocate, Served::kStrata);
+    Count<kWatch>(Entry::kMultipleAllocate, Served::kStrata);
     ULONG made = 0;
     for (; made < count; ++made) {
         blocks[made] = api::HeapAllocate(*heap, flags, bytes);
+        RecordAllocated<kWatch>(handle, flags, blocks[made], bytes);
         if (blocks[made] == nullptr) break;
     }
     return made;
@@ -168,13 +186,14 @@ STRATA_NOINLINE ULONG NTAPI MultipleAllocateEntry(void* handle, ULONG flags, SIZ
 
 // Frees blocks until one cannot be freed; returns how many it freed. The array may mix our blocks
 // with the original's.
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE ULONG NTAPI MultipleFreeEntry(void* handle, ULONG flags, ULONG count,
                                               void** blocks) {
-    Count<kCounting>(Entry::kMultipleFree, Served::kStrata);
+    Count<kWatch>(Entry::kMultipleFree, Served::kStrata);
     ULONG freed = 0;
     for (; freed < count; ++freed) {
         void* const block = blocks[freed];
+        RecordFree<kWatch>(block, STRATA_RETURN_ADDRESS());
         const bool done =
             heap::Owns(block)
                 ? api::HeapRelease(HeapForOurBlock(handle, block, os::Operation::kFree), flags,
@@ -188,49 +207,50 @@ STRATA_NOINLINE ULONG NTAPI MultipleFreeEntry(void* handle, ULONG flags, ULONG c
 
 // Their buffers lie on the process heap. ntdll need not free them through its exported function, so those
 // of ours are freed here, and the fields set as documented (winternl.h, RtlFreeUnicodeString).
-template <bool kCounting, Entry kEntry>
+template <Watch kWatch, Entry kEntry>
 STRATA_NOINLINE void NTAPI FreeStringEntry(CountedString* string) {
     if (!heap::Owns(string->buffer)) {
         // Not counted: what the original frees, it frees through RtlFreeHeap, as far as that is known.
         return Original<FreeStringFunction>(kEntry)(string);
     }
-    Count<kCounting>(kEntry, Served::kStrata);
+    Count<kWatch>(kEntry, Served::kStrata);
+    RecordFree<kWatch>(string->buffer, STRATA_RETURN_ADDRESS());
     api::HeapRelease(*g_context.process_heap, 0, string->buffer);
     *string = {};
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 const void* Find(Entry entry) noexcept {
     switch (entry) {
         case Entry::kAllocate:
-            return reinterpret_cast<const void*>(&AllocateEntry<kCounting>);
+            return reinterpret_cast<const void*>(&AllocateEntry<kWatch>);
         case Entry::kFree:
-            return reinterpret_cast<const void*>(&FreeEntry<kCounting>);
+            return reinterpret_cast<const void*>(&FreeEntry<kWatch>);
         case Entry::kReAllocate:
-            return reinterpret_cast<const void*>(&ReAllocateEntry<kCounting>);
+            return reinterpret_cast<const void*>(&ReAllocateEntry<kWatch>);
         case Entry::kSize:
-            return reinterpret_cast<const void*>(&SizeEntry<kCounting>);
+            return reinterpret_cast<const void*>(&SizeEntry<kWatch>);
         case Entry::kValidate:
-            return reinterpret_cast<const void*>(&ValidateEntry<kCounting>);
+            return reinterpret_cast<const void*>(&ValidateEntry<kWatch>);
         case Entry::kGetUserInfo:
-            return reinterpret_cast<const void*>(&GetUserInfoEntry<kCounting>);
+            return reinterpret_cast<const void*>(&GetUserInfoEntry<kWatch>);
         case Entry::kSetUserValue:
-            return reinterpret_cast<const void*>(&SetUserValueEntry<kCounting>);
+            return reinterpret_cast<const void*>(&SetUserValueEntry<kWatch>);
         case Entry::kSetUserFlags:
-            return reinterpret_cast<const void*>(&SetUserFlagsEntry<kCounting>);
+            return reinterpret_cast<const void*>(&SetUserFlagsEntry<kWatch>);
         case Entry::kMultipleAllocate:
-            return reinterpret_cast<const void*>(&MultipleAllocateEntry<kCounting>);
+            return reinterpret_cast<const void*>(&MultipleAllocateEntry<kWatch>);
         case Entry::kMultipleFree:
-            return reinterpret_cast<const void*>(&MultipleFreeEntry<kCounting>);
+            return reinterpret_cast<const void*>(&MultipleFreeEntry<kWatch>);
         case Entry::kFreeUnicodeString:
             return reinterpret_cast<const void*>(
-                &FreeStringEntry<kCounting, Entry::kFreeUnicodeString>);
+                &FreeStringEntry<kWatch, Entry::kFreeUnicodeString>);
         case Entry::kFreeAnsiString:
             return reinterpret_cast<const void*>(
-                &FreeStringEntry<kCounting, Entry::kFreeAnsiString>);
+                &FreeStringEntry<kWatch, Entry::kFreeAnsiString>);
         case Entry::kFreeOemString:
             return reinterpret_cast<const void*>(
-                &FreeStringEntry<kCounting, Entry::kFreeOemString>);
+                &FreeStringEntry<kWatch, Entry::kFreeOemString>);
         default:
             return nullptr;
     }
@@ -238,8 +258,16 @@ const void* Find(Entry entry) noexcept {
 
 }  // namespace
 
-const void* BlockReplacement(Entry entry, bool counting) noexcept {
-    return counting ? Find<true>(entry) : Find<false>(entry);
+const void* BlockReplacement(Entry entry, Watch watch) noexcept {
+    switch (watch) {
+        case Watch::kNone:
+            return Find<Watch::kNone>(entry);
+        case Watch::kCounted:
+            return Find<Watch::kCounted>(entry);
+        case Watch::kRecorded:
+            return Find<Watch::kRecorded>(entry);
+    }
+    return nullptr;
 }
 
 }  // namespace strata::override

@@ -6,6 +6,7 @@
 #include "override/children.h"
 #include "override/import_directory.h"
 #include "override/install.h"
+#include "override/recording.h"
 #include "override/report.h"
 #include "override/settings.h"
 #include "override/status.h"
@@ -88,6 +89,7 @@ bool Attach(HINSTANCE instance) noexcept {
         os::TextSink(g_status.reason, sizeof g_status.reason).Put("STRATA_DISABLE is set");
     } else {
         OpenStatisticsFile(g_settings);
+        g_settings.recording = g_settings.record && StartRecording(g_settings);
         Install(g_settings);
     }
     if (!g_settings.disable && g_settings.children) {
@@ -96,6 +98,7 @@ bool Attach(HINSTANCE instance) noexcept {
     }
     const bool active = g_status.state == STRATA_OVERRIDE_ACTIVE;
     if (active || g_status.children) Pin();
+    if (!active) FinishRecording();
     if (g_settings.verbose) SayWhatHappened();
     if (block != nullptr) Report(*block);
     return active || !g_settings.require;
@@ -111,11 +114,15 @@ extern "C" BOOL WINAPI StrataOverrideEntry(HINSTANCE instance, DWORD reason, LPV
         case DLL_PROCESS_ATTACH:
             return override::Attach(instance) ? TRUE : FALSE;
         case DLL_THREAD_DETACH:
-            if (override::g_status.state == STRATA_OVERRIDE_ACTIVE) heap::ThreadDetach();
+            if (override::g_status.state == STRATA_OVERRIDE_ACTIVE) {
+                heap::ThreadDetach();
+                override::g_recorder.ThreadEnds();
+            }
             break;
         case DLL_PROCESS_DETACH:
             // Only the end of the process comes here while the DLL is in use: it is pinned.
             if (reserved != nullptr) override::ReportAtExit(override::g_settings);
+            if (reserved != nullptr) override::FinishRecording();
             if (reserved != nullptr && override::g_status.state == STRATA_OVERRIDE_ACTIVE) {
                 heap::ProcessDetach();
             }

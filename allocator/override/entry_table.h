@@ -64,7 +64,13 @@ constexpr size_t Index(Entry entry) noexcept { return static_cast<size_t>(entry)
 // Where the original is: the trampoline once redirected, nullptr where ntdll does not export it.
 extern constinit void* g_originals[kEntryCount];
 
-// What is redirected to: the plain function, or the one that also counts.
-const void* ReplacementOf(Entry entry, bool counting) noexcept;
+// What an entry does beside its work: nothing, not even a test for it, unless the process was started so.
+enum class Watch : uint8_t {
+    kNone,
+    kCounted,   // counts who served what (counters.h)
+    kRecorded,  // counts, and writes every call down (recording.h)
+};
+
+const void* ReplacementOf(Entry entry, Watch watch) noexcept;
 
 }  // namespace strata::override

@@ -17,10 +17,10 @@ heap::Heap& HeapForOurBlock(const void* handle, const void* block,
     heap::ReportBadPointer(operation, block, info, nullptr);
 }
 
-const void* ReplacementOf(Entry entry, bool counting) noexcept {
-    if (entry == Entry::kWalk) return WalkReplacement(counting);
-    const void* const block = BlockReplacement(entry, counting);
-    return block != nullptr ? block : HeapReplacement(entry, counting);
+const void* ReplacementOf(Entry entry, Watch watch) noexcept {
+    if (entry == Entry::kWalk) return WalkReplacement(watch);
+    const void* const block = BlockReplacement(entry, watch);
+    return block != nullptr ? block : HeapReplacement(entry, watch);
 }
 
 }  // namespace strata::override

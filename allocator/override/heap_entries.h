@@ -14,6 +14,7 @@
 #include "override/counters.h"
 #include "override/entry_table.h"
 #include "override/heap_context.h"
+#include "override/recording.h"
 #include "override/windows_api.h"
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -72,15 +73,18 @@ Function Original(Entry entry) noexcept {
     return reinterpret_cast<Function>(g_originals[Index(entry)]);
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 void Count([[maybe_unused]] Entry entry, [[maybe_unused]] Served served) noexcept {
-    if constexpr (kCounting) g_counters.Add(Row(entry), served);
+    if constexpr (kWatch != Watch::kNone) g_counters.Add(Row(entry), served);
+    if constexpr (kWatch == Watch::kRecorded) {
+        if (served != Served::kNtdll) RecordOther(entry);
+    }
 }
 
 // A block operation that the original serves: because ntdll asks, or because the block is foreign.
-template <bool kCounting>
+template <Watch kWatch>
 void CountForeign(Entry entry, const void* caller) noexcept {
-    Count<kCounting>(entry, IsInNtdll(caller) ? Served::kNtdll : Served::kForeign);
+    Count<kWatch>(entry, IsInNtdll(caller) ? Served::kNtdll : Served::kForeign);
 }
 
 // A block of ours is given to `handle`: our heap behind it. Fatal when there is none, because then
@@ -89,8 +93,8 @@ heap::Heap& HeapForOurBlock(const void* handle, const void* block,
                             os::Operation operation) noexcept;
 
 // What an entry leads to, by file: blocks, whole heaps, walking.
-const void* BlockReplacement(Entry entry, bool counting) noexcept;
-const void* HeapReplacement(Entry entry, bool counting) noexcept;
-const void* WalkReplacement(bool counting) noexcept;
+const void* BlockReplacement(Entry entry, Watch watch) noexcept;
+const void* HeapReplacement(Entry entry, Watch watch) noexcept;
+const void* WalkReplacement(Watch watch) noexcept;
 
 }  // namespace strata::override

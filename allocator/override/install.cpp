@@ -108,7 +108,7 @@ bool Plan::Make(const ModuleImage& ntdll, const Settings& settings) noexcept {
             }
         }
         requests_[count_++] = {info.name, entry,
-                               ReplacementOf(static_cast<Entry>(i), settings.Counting()),
+                               ReplacementOf(static_cast<Entry>(i), settings.HowToWatch()),
                                &g_originals[i]};
     }
     return true;
@@ -162,7 +162,8 @@ void Install(const Settings& settings) noexcept {
     g_status.redirected = static_cast<uint32_t>(plan.count());
     g_status.reason[0] = 0;
     if (settings.verbose) SayRedirects(plan, ntdll);
-    if (!settings.keep_crt) RedirectCrts(settings);
+    // A recording is of what the heap is asked for: the runtimes' functions come to it by themselves.
+    if (!settings.keep_crt && !settings.recording) RedirectCrts(settings);
 }
 
 }  // namespace strata::override

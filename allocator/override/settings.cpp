@@ -27,6 +27,7 @@ Settings ReadSettings() noexcept {
     settings.children = IsOn("STRATA_CHILDREN");
     settings.keep_crt = IsOn("STRATA_KEEP_CRT");
     settings.has_file = GetEnvironmentVariableW(L"STRATA_STATS_FILE", nullptr, 0) > 1;
+    settings.record = GetEnvironmentVariableW(L"STRATA_RECORD", nullptr, 0) > 1;
     return settings;
 }
 

@@ -1,6 +1,7 @@
 // What the environment, or the launcher, asks of the override.
 #pragma once
 
+#include "override/entry_table.h"
 #include "override/windows_api.h"
 
 namespace strata::override {
@@ -12,11 +13,17 @@ struct Settings {
     bool children = false;    // STRATA_CHILDREN
     bool keep_crt = false;    // STRATA_KEEP_CRT
     bool has_file = false;    // STRATA_STATS_FILE is set
+    bool record = false;      // STRATA_RECORD is set
+    bool recording = false;   // ... and is being written to
     bool require = false;     // by the launcher only
     // Opened at the start, because at the end of a process little is left that can be relied on.
     HANDLE statistics_file = nullptr;
 
     bool Counting() const noexcept { return statistics || has_file; }
+    Watch HowToWatch() const noexcept {
+        if (recording) return Watch::kRecorded;
+        return Counting() ? Watch::kCounted : Watch::kNone;
+    }
 };
 
 // Reads the environment. A switch is on when it is set to anything but nothing and 0.

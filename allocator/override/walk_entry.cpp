@@ -102,27 +102,34 @@ RtlWalkEntry ToNative(const api::WalkEntry& entry) noexcept {
     return native;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE LONG NTAPI WalkEntryPoint(void* handle, RtlWalkEntry* native) {
     heap::Heap* const heap = HeapOf(handle);
     if (heap != nullptr && (native->address == nullptr || heap::Owns(native->address))) {
         api::WalkEntry entry = FromNative(*native);
         if (api::HeapWalkStep(*heap, entry)) {
-            Count<kCounting>(Entry::kWalk, Served::kStrata);
+            Count<kWatch>(Entry::kWalk, Served::kStrata);
             *native = ToNative(entry);
             return kSuccess;
         }
         *native = {};  // from the beginning of the system's part
     }
-    CountForeign<kCounting>(Entry::kWalk, STRATA_RETURN_ADDRESS());
+    CountForeign<kWatch>(Entry::kWalk, STRATA_RETURN_ADDRESS());
     return Original<WalkFunction>(Entry::kWalk)(handle, native);
 }
 
 }  // namespace
 
-const void* WalkReplacement(bool counting) noexcept {
-    return counting ? reinterpret_cast<const void*>(&WalkEntryPoint<true>)
-                    : reinterpret_cast<const void*>(&WalkEntryPoint<false>);
+const void* WalkReplacement(Watch watch) noexcept {
+    switch (watch) {
+        case Watch::kNone:
+            return reinterpret_cast<const void*>(&WalkEntryPoint<Watch::kNone>);
+        case Watch::kCounted:
+            return reinterpret_cast<const void*>(&WalkEntryPoint<Watch::kCounted>);
+        case Watch::kRecorded:
+            return reinterpret_cast<const void*>(&WalkEntryPoint<Watch::kRecorded>);
+    }
+    return nullptr;
 }
 
 }  // namespace strata::override

@@ -63,22 +63,28 @@ void* MakeBoth(ULONG flags, SIZE_T reserve, SIZE_T commit) noexcept {
     return nullptr;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE void* NTAPI CreateEntry(ULONG flags, void* base, SIZE_T reserve, SIZE_T commit,
                                         void* lock, void* parameters) {
     const bool ntdll = IsInNtdll(STRATA_RETURN_ADDRESS());
     if (!ntdll && CanServe(flags, base, reserve, lock, parameters)) {
-        Count<kCounting>(Entry::kCreate, Served::kStrata);
-        return MakeBoth(flags, reserve, commit);
+        Count<kWatch>(Entry::kCreate, Served::kStrata);
+        void* const handle = MakeBoth(flags, reserve, commit);
+        RecordCreatedHeap<kWatch>(handle);
+        return handle;
     }
-    Count<kCounting>(Entry::kCreate, ntdll ? Served::kNtdll : Served::kOriginal);
-    return Original<CreateFunction>(Entry::kCreate)(flags, base, reserve, commit, lock, parameters);
+    Count<kWatch>(Entry::kCreate, ntdll ? Served::kNtdll : Served::kOriginal);
+    void* const handle = Original<CreateFunction>(Entry::kCreate)(flags, base, reserve, commit,
+                                                                  lock, parameters);
+    if (!ntdll) RecordCreatedHeap<kWatch>(handle);
+    return handle;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE void* NTAPI DestroyEntry(void* handle) {
+    RecordDestroysHeap<kWatch>(handle);
     heap::Heap* const heap = g_heap_map.Remove(handle);
-    Count<kCounting>(Entry::kDestroy, heap != nullptr ? Served::kStrata : Served::kOriginal);
+    Count<kWatch>(Entry::kDestroy, heap != nullptr ? Served::kStrata : Served::kOriginal);
     if (heap != nullptr) {
         ForgetCrtHeap(heap);
         heap::DestroyHeap(heap);
@@ -86,33 +92,33 @@ STRATA_NOINLINE void* NTAPI DestroyEntry(void* handle) {
     return Original<DestroyFunction>(Entry::kDestroy)(handle);
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 void CountHeap(Entry entry, const heap::Heap* heap) noexcept {
-    Count<kCounting>(entry, heap != nullptr ? Served::kStrata : Served::kOriginal);
+    Count<kWatch>(entry, heap != nullptr ? Served::kStrata : Served::kOriginal);
 }
 
 // Ours first, everywhere, so that two threads that lock both parts cannot wait for each other.
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI LockEntry(void* handle) {
     heap::Heap* const heap = HeapOf(handle);
-    CountHeap<kCounting>(Entry::kLock, heap);
+    CountHeap<kWatch>(Entry::kLock, heap);
     if (heap != nullptr) api::HeapLock(*heap);
     return Original<LockFunction>(Entry::kLock)(handle);
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI UnlockEntry(void* handle) {
     heap::Heap* const heap = HeapOf(handle);
-    CountHeap<kCounting>(Entry::kUnlock, heap);
+    CountHeap<kWatch>(Entry::kUnlock, heap);
     const WideBoolean result = Original<LockFunction>(Entry::kUnlock)(handle);
     if (heap != nullptr) api::HeapUnlock(*heap);
     return result;
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE SIZE_T NTAPI CompactEntry(void* handle, ULONG flags) {
     heap::Heap* const heap = HeapOf(handle);
-    CountHeap<kCounting>(Entry::kCompact, heap);
+    CountHeap<kWatch>(Entry::kCompact, heap);
     const SIZE_T original = Original<CompactFunction>(Entry::kCompact)(handle, flags);
     if (heap == nullptr) return original;
     const SIZE_T ours = api::HeapCompact(*heap, flags);
@@ -138,14 +144,14 @@ LONG StatusOf(api::InformationError error) noexcept {
 }
 
 // The classes of heapapi.h are answered for the heaps we serve; others exist, and are the system's.
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE LONG NTAPI QueryInformationEntry(void* handle, ULONG information_class,
                                                  void* information, SIZE_T bytes,
                                                  SIZE_T* returned) {
     heap::Heap* const heap = HeapOf(handle);
     const bool ours = information_class == api::kHeapCompatibilityInformation &&
                       (heap != nullptr || handle == nullptr);
-    Count<kCounting>(Entry::kQueryInformation, ours ? Served::kStrata : Served::kOriginal);
+    Count<kWatch>(Entry::kQueryInformation, ours ? Served::kStrata : Served::kOriginal);
     if (ours) {
         return StatusOf(
             api::QueryHeapInformation(heap, information_class, information, bytes, returned));
@@ -154,7 +160,7 @@ STRATA_NOINLINE LONG NTAPI QueryInformationEntry(void* handle, ULONG information
                                                                    information, bytes, returned);
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE LONG NTAPI SetInformationEntry(void* handle, ULONG information_class,
                                                void* information, SIZE_T bytes) {
     heap::Heap* const heap = HeapOf(handle);
@@ -162,7 +168,7 @@ STRATA_NOINLINE LONG NTAPI SetInformationEntry(void* handle, ULONG information_c
                        information_class == api::kHeapEnableTerminationOnCorruption ||
                        information_class == api::kHeapOptimizeResources;
     const bool ours = known && (heap != nullptr || handle == nullptr);
-    Count<kCounting>(Entry::kSetInformation, ours ? Served::kStrata : Served::kOriginal);
+    Count<kWatch>(Entry::kSetInformation, ours ? Served::kStrata : Served::kOriginal);
     const auto original = Original<SetInformationFunction>(Entry::kSetInformation);
     if (!ours) return original(handle, information_class, information, bytes);
     const api::InformationError error =
@@ -174,9 +180,9 @@ STRATA_NOINLINE LONG NTAPI SetInformationEntry(void* handle, ULONG information_c
     return StatusOf(error);
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI ValidateProcessHeapsEntry() {
-    Count<kCounting>(Entry::kValidateProcessHeaps, Served::kStrata);
+    Count<kWatch>(Entry::kValidateProcessHeaps, Served::kStrata);
     bool valid = true;
     heap::ForEachHeap(
         [](void* context, heap::Heap& heap) {
@@ -188,25 +194,25 @@ STRATA_NOINLINE WideBoolean NTAPI ValidateProcessHeapsEntry() {
     return Original<ValidateAllFunction>(Entry::kValidateProcessHeaps)();
 }
 
-template <bool kCounting>
+template <Watch kWatch>
 const void* Find(Entry entry) noexcept {
     switch (entry) {
         case Entry::kCreate:
-            return reinterpret_cast<const void*>(&CreateEntry<kCounting>);
+            return reinterpret_cast<const void*>(&CreateEntry<kWatch>);
         case Entry::kDestroy:
-            return reinterpret_cast<const void*>(&DestroyEntry<kCounting>);
+            return reinterpret_cast<const void*>(&DestroyEntry<kWatch>);
         case Entry::kLock:
-            return reinterpret_cast<const void*>(&LockEntry<kCounting>);
+            return reinterpret_cast<const void*>(&LockEntry<kWatch>);
         case Entry::kUnlock:
-            return reinterpret_cast<const void*>(&UnlockEntry<kCounting>);
+            return reinterpret_cast<const void*>(&UnlockEntry<kWatch>);
         case Entry::kCompact:
-            return reinterpret_cast<const void*>(&CompactEntry<kCounting>);
+            return reinterpret_cast<const void*>(&CompactEntry<kWatch>);
         case Entry::kQueryInformation:
-            return reinterpret_cast<const void*>(&QueryInformationEntry<kCounting>);
+            return reinterpret_cast<const void*>(&QueryInformationEntry<kWatch>);
         case Entry::kSetInformation:
-            return reinterpret_cast<const void*>(&SetInformationEntry<kCounting>);
+            return reinterpret_cast<const void*>(&SetInformationEntry<kWatch>);
         case Entry::kValidateProcessHeaps:
-            return reinterpret_cast<const void*>(&ValidateProcessHeapsEntry<kCounting>);
+            return reinterpret_cast<const void*>(&ValidateProcessHeapsEntry<kWatch>);
         default:
             return nullptr;
     }
@@ -214,8 +220,16 @@ const void* Find(Entry entry) noexcept {
 
 }  // namespace
 
-const void* HeapReplacement(Entry entry, bool counting) noexcept {
-    return counting ? Find<true>(entry) : Find<false>(entry);
+const void* HeapReplacement(Entry entry, Watch watch) noexcept {
+    switch (watch) {
+        case Watch::kNone:
+            return Find<Watch::kNone>(entry);
+        case Watch::kCounted:
+            return Find<Watch::kCounted>(entry);
+        case Watch::kRecorded:
+            return Find<Watch::kRecorded>(entry);
+    }
+    return nullptr;
 }
 
 }  // namespace strata::override

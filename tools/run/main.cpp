@@ -3,6 +3,7 @@
 
 #include <exception>
 
+#include "run/command_line.h"
 #include "run/errors.h"
 #include "run/launch.h"
 #include "run/options.h"
@@ -19,6 +20,22 @@ void SetEnvironment(const strata::run::Options& options) {
     if (!options.stats_file.empty()) {
         SetEnvironmentVariableW(L"STRATA_STATS_FILE", options.stats_file.c_str());
     }
+    if (!options.record.empty()) {
+        SetEnvironmentVariableW(L"STRATA_RECORD", options.record.c_str());
+    }
+}
+
+// A name that cannot be written to is an error before the program runs, not a message in its output.
+void CheckRecordFile(const std::wstring& path) {
+    const HANDLE file = CreateFileW(path.c_str(), GENERIC_WRITE, FILE_SHARE_READ, nullptr,
+                                    OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
+    if (file == INVALID_HANDLE_VALUE) {
+        throw strata::run::Failure(
+            strata::run::kExitLauncher,
+            "the trace cannot be written: " + strata::run::ToUtf8(path) + ": " +
+                strata::run::SystemErrorText("CreateFileW", GetLastError()));
+    }
+    CloseHandle(file);
 }
 
 }  // namespace
@@ -31,16 +48,20 @@ int wmain() {
         if (options.disable && options.require) {
             throw Failure(kExitLauncher, "--disable and --require exclude each other");
         }
+        if (options.disable && !options.record.empty()) {
+            throw Failure(kExitLauncher, "--disable and --record exclude each other");
+        }
         LaunchRequest request;
         request.program = FindProgram(options.program);
         request.command_line = options.command_line;
-        request.require = options.require;
+        request.require = options.require || !options.record.empty();
         request.children = options.children;
         request.verbose = options.verbose;
         if (!options.disable) {
             CheckProgram(request.program);
             request.dll = FindOverrideDll(options.dll);
         }
+        if (!options.record.empty() && !options.children) CheckRecordFile(options.record);
         SetEnvironment(options);
         return static_cast<int>(Launch(request));
     } catch (const Failure& failure) {

@@ -48,6 +48,7 @@ size_t FindProgramName(const CLI::App& app, const std::vector<Argument>& argumen
 Options ParseOptions(const std::wstring& command_line) {
     Options options;
     std::string stats_file;
+    std::string record;
     std::string dll;
 
     CLI::App app("Runs a 64-bit Windows program with its heap replaced by Strata.", "strata-run");
@@ -59,6 +60,10 @@ Options ParseOptions(const std::wstring& command_line) {
                  "Print at exit who served how many heap calls (STRATA_STATS=1)");
     app.add_option("--stats-file", stats_file,
                    "Append that as one line of JSON to FILE (STRATA_STATS_FILE)")
+        ->type_name("FILE");
+    app.add_option("--record", record,
+                   "Write every heap call to FILE, for strata-replay (STRATA_RECORD); slower, and\n"
+                   "implies --require. With --children each process writes FILE.<its id>")
         ->type_name("FILE");
     app.add_flag("--require", options.require,
                  "Fail when Strata cannot take the heap over, instead of running without it");
@@ -89,6 +94,7 @@ Options ParseOptions(const std::wstring& command_line) {
         return options;
     }
     options.stats_file = FromUtf8(stats_file);
+    options.record = FromUtf8(record);
     options.dll = FromUtf8(dll);
     return options;
 }

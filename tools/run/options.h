@@ -12,6 +12,7 @@ struct Options {
     bool require = false;
     bool children = false;
     std::wstring stats_file;
+    std::wstring record;  // the file of the trace; empty: none
     std::wstring dll;
     std::wstring program;       // as given
     std::wstring command_line;  // from the program's name on, as given

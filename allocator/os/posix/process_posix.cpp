@@ -18,6 +18,14 @@
 
 namespace strata::os {
 
+namespace {
+constinit thread_local void* t_observer_slot = nullptr;
+}
+
+bool CreateObserverSlot() noexcept { return true; }
+void* GetObserverSlot() noexcept { return t_observer_slot; }
+void SetObserverSlot(void* value) noexcept { t_observer_slot = value; }
+
 constinit thread_local void* t_slot __attribute__((tls_model("initial-exec"))) = nullptr;
 
 namespace {

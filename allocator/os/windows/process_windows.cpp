@@ -29,6 +29,7 @@ constexpr uint32_t kTebTlsSlots = 0x1480;
 constexpr DWORD kTebSlots = 64;
 
 constinit DWORD g_slot = TLS_OUT_OF_INDEXES;
+constinit DWORD g_observer_slot = TLS_OUT_OF_INDEXES;
 
 }  // namespace
 
@@ -53,6 +54,30 @@ bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept {
     RegisterThreadExit(on_exit);
     if (slot < kTebSlots) g_slot_offset = kTebTlsSlots + 8 * static_cast<uint32_t>(slot);
     return true;
+}
+
+// Only one of the slots in the TEB itself: memory for the others comes from the process heap.
+bool CreateObserverSlot() noexcept {
+    if (g_observer_slot != TLS_OUT_OF_INDEXES) return true;
+    const DWORD slot = TlsAlloc();
+    if (slot == TLS_OUT_OF_INDEXES) return false;
+    if (slot >= kTebSlots) {
+        TlsFree(slot);
+        return false;
+    }
+    g_observer_slot = slot;
+    return true;
+}
+
+void* GetObserverSlot() noexcept {
+    return reinterpret_cast<void*>(
+        ReadTeb(kTebTlsSlots + 8 * static_cast<uint32_t>(g_observer_slot)));
+}
+
+void SetObserverSlot(void* value) noexcept {
+    const DWORD error = GetLastError();
+    TlsSetValue(g_observer_slot, value);
+    SetLastError(error);
 }
 
 bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
