@@ -1,0 +1,26 @@
+// The command line of strata-replay.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replay/run.h"
+
+namespace strata::replay {
+
+struct Options {
+    std::string file;       // UTF-8
+    std::string allocator;  // not this program's: empty, or a name
+    bool info = false;
+    bool json = false;
+    bool partial = false;
+    RunOptions run;
+
+    bool exit = false;  // --help, --version or an error has been answered already
+    int exit_code = 0;
+};
+
+// `arguments`: without the program's name, UTF-8.
+Options ParseOptions(const std::vector<std::string>& arguments);
+
+}  // namespace strata::replay
