@@ -32,7 +32,7 @@ clang-format-19                     | the check of the format
 googletest                          | all tests
 valgrind                            | counting instructions (native tests)
 libzycore-dev                       | strata-override.dll
-libcli11-dev                        | strata-run, strata-patch
+libcli11-dev                        | strata-run, strata-patch, strata-replay
 dpkg-dev                            | fetching the sources below
 xz-utils                            | fetching the sources below
 ca-certificates                     | fetching the sources below

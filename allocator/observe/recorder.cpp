@@ -29,6 +29,7 @@ constexpr uint8_t If(bool condition, uint8_t flag) noexcept {
 bool Recorder::Start(const TraceOutput& output, FileHeader header,
                      const void* process_heap) noexcept {
     if (!os::CreateObserverSlot()) return false;
+    os::SetObserverSlot(nullptr);  // another recorder's, in tests
     output_ = output;
     process_heap_ = process_heap;
     started_ = os::Milliseconds();
@@ -55,8 +56,8 @@ void Recorder::Allocated(const void* heap, const void* block, uint64_t bytes,
                          bool zeroed) noexcept {
     if (!IsOn()) return;
     const uint32_t number = HeapNumber(heap);
-    Event event = {First(EventKind::kAllocate,
-                         If(zeroed, kZeroed) | If(block == nullptr, kFailed) | If(number != 0, kInHeap)),
+    Event event = {First(EventKind::kAllocate, If(zeroed, kZeroed) | If(block == nullptr, kFailed) |
+                                                   If(number != 0, kInHeap)),
                    Stamp()};
     if (number != 0) event.Add(number);
     event.Add(bytes);
@@ -104,9 +105,11 @@ void Recorder::EndResize(Named named, const void* block, const void* result, uin
 // 0 for the process heap. One that is seen for the first time is from before the recording.
 uint32_t Recorder::HeapNumber(const void* handle) noexcept {
     if (handle == process_heap_) return 0;
-    if (const Named known = heaps_.Find(handle); known.id != 0) return static_cast<uint32_t>(known.id);
+    if (const Named known = heaps_.Find(handle); known.id != 0)
+        return static_cast<uint32_t>(known.id);
     const os::LockGuard guard(heaps_lock_);
-    if (const Named known = heaps_.Find(handle); known.id != 0) return static_cast<uint32_t>(known.id);
+    if (const Named known = heaps_.Find(handle); known.id != 0)
+        return static_cast<uint32_t>(known.id);
     if (!heaps_.Set(handle, {++heap_count_, 0})) GiveUp("no memory for the heaps' numbers");
     Event event = {First(EventKind::kCreateHeap, kForeign), Stamp()};
     event.Add(heap_count_);
@@ -159,8 +162,7 @@ void Recorder::Append(const Event& event) noexcept {
         auto* const header = reinterpret_cast<ChunkHeader*>(thread->buffer);
         header->first_stamp = thread->last_stamp = event.stamp;
     }
-    uint8_t* const begin =
-        thread->buffer + sizeof(ChunkHeader) + static_cast<uint32_t>(filled);
+    uint8_t* const begin = thread->buffer + sizeof(ChunkHeader) + static_cast<uint32_t>(filled);
     uint8_t* at = begin;
     *at++ = event.first;
     at = PutNumber(at, event.stamp - thread->last_stamp);

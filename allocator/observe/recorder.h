@@ -23,7 +23,8 @@ namespace strata::observe {
 struct TraceOutput {
     void* context = nullptr;
     // Writes all of it at `offset`, or returns false. Never called by two threads at once.
-    bool (*write)(void* context, uint64_t offset, const void* data, size_t bytes) noexcept = nullptr;
+    bool (*write)(void* context, uint64_t offset, const void* data,
+                  size_t bytes) noexcept = nullptr;
     // The recording has ended early; what is in the file is good. Called once.
     void (*gave_up)(void* context, const char* why) noexcept = nullptr;
 };
@@ -53,8 +54,8 @@ public:
     // Around a call that resizes: what BeginResize said goes to EndResize. `result`: where the block is
     // now, nullptr when the call failed. `flags`: kZeroed, kInPlace.
     Named BeginResize(const void* block) noexcept;
-    void EndResize(Named named, const void* block, const void* result, uint64_t bytes, uint8_t flags,
-                   bool known_only) noexcept;
+    void EndResize(Named named, const void* block, const void* result, uint64_t bytes,
+                   uint8_t flags, bool known_only) noexcept;
 
     void CreatedHeap(const void* handle) noexcept;
     void DestroysHeap(const void* handle) noexcept;

@@ -43,7 +43,9 @@ static_assert(sizeof(ChunkHeader) == 40);
 struct EndRecord {
     uint32_t magic;
     uint32_t threads;
-    uint64_t stamps;  // how many were given out: the events of a whole trace
+    uint64_t
+        stamps;  // how many were given out: one for each event, and for each thread that the system
+                 // ended, at the end of the process, between drawing one and writing the event
     uint32_t milliseconds;
     uint32_t checksum;
 };

@@ -246,11 +246,9 @@ const void* Find(Entry entry) noexcept {
             return reinterpret_cast<const void*>(
                 &FreeStringEntry<kWatch, Entry::kFreeUnicodeString>);
         case Entry::kFreeAnsiString:
-            return reinterpret_cast<const void*>(
-                &FreeStringEntry<kWatch, Entry::kFreeAnsiString>);
+            return reinterpret_cast<const void*>(&FreeStringEntry<kWatch, Entry::kFreeAnsiString>);
         case Entry::kFreeOemString:
-            return reinterpret_cast<const void*>(
-                &FreeStringEntry<kWatch, Entry::kFreeOemString>);
+            return reinterpret_cast<const void*>(&FreeStringEntry<kWatch, Entry::kFreeOemString>);
         default:
             return nullptr;
     }

@@ -24,8 +24,8 @@ bool WriteAt(void* file, uint64_t offset, const void* data, size_t bytes) noexce
     where.Offset = static_cast<DWORD>(offset);
     where.OffsetHigh = static_cast<DWORD>(offset >> 32);
     DWORD written = 0;
-    const bool done = WriteFile(file, data, static_cast<DWORD>(bytes), &written, &where) &&
-                      written == bytes;
+    const bool done =
+        WriteFile(file, data, static_cast<DWORD>(bytes), &written, &where) && written == bytes;
     SetLastError(error);
     return done;
 }

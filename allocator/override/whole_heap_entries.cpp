@@ -74,8 +74,8 @@ STRATA_NOINLINE void* NTAPI CreateEntry(ULONG flags, void* base, SIZE_T reserve,
         return handle;
     }
     Count<kWatch>(Entry::kCreate, ntdll ? Served::kNtdll : Served::kOriginal);
-    void* const handle = Original<CreateFunction>(Entry::kCreate)(flags, base, reserve, commit,
-                                                                  lock, parameters);
+    void* const handle =
+        Original<CreateFunction>(Entry::kCreate)(flags, base, reserve, commit, lock, parameters);
     if (!ntdll) RecordCreatedHeap<kWatch>(handle);
     return handle;
 }

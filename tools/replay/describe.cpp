@@ -7,8 +7,9 @@ namespace strata::replay {
 
 namespace {
 
-constexpr const char* kKindNames[] = {"",       "allocate",    "free",         "resize",
-                                      "size of a block", "create a heap", "destroy a heap", "other"};
+constexpr const char* kKindNames[] = {
+    "",     "allocate", "free", "resize", "size of a block", "create a heap", "destroy a heap",
+    "other"};
 
 std::string Bytes(uint64_t bytes) {
     constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -61,23 +62,32 @@ std::string DescribeTrace(const Trace& trace, const Plan& plan) {
     std::string text;
     AddLine(text, "program: %s (process %u), recorded for %.1f s", trace.program.c_str(),
             trace.process_id, static_cast<double>(trace.milliseconds) / 1000);
-    AddLine(text, "%s", trace.whole ? "the trace is whole"
-                                    : "the trace is not whole: its end is missing, and with it up to "
-                                      "64 KiB of each thread's last calls");
-    if (!trace.cut.empty()) AddLine(text, "damaged; what stands before is used: %s", trace.cut.c_str());
+    AddLine(text, "%s",
+            trace.whole ? "the trace is whole"
+                        : "the trace is not whole: its end is missing, and with it up to "
+                          "64 KiB of each thread's last calls");
+    if (!trace.cut.empty())
+        AddLine(text, "damaged; what stands before is used: %s", trace.cut.c_str());
     AddLine(text, "calls: %" PRIu64 ", in %zu bytes, %.1f a call", trace.events, trace.bytes.size(),
-            trace.events == 0 ? 0.0
-                              : static_cast<double>(trace.bytes.size()) / static_cast<double>(trace.events));
+            trace.events == 0
+                ? 0.0
+                : static_cast<double>(trace.bytes.size()) / static_cast<double>(trace.events));
     for (size_t kind = 1; kind < std::size(kKindNames); ++kind) {
         if (summary.calls[kind] == 0) continue;
         AddLine(text, "  %-16s %12" PRIu64, kKindNames[kind], summary.calls[kind]);
     }
-    AddLine(text, "of these: zeroed %" PRIu64 ", failed %" PRIu64 ", about blocks from before the recording %"
-            PRIu64 ", about blocks whose allocation is lost %" PRIu64,
+    AddLine(text,
+            "of these: zeroed %" PRIu64 ", failed %" PRIu64
+            ", about blocks from before the recording %" PRIu64
+            ", about blocks whose allocation is lost %" PRIu64,
             summary.zeroed, summary.failed, summary.foreign, summary.lost);
-    AddLine(text, "blocks freed by another thread than allocated them: %" PRIu64
-            "; ended with their heap: %" PRIu64, summary.across, summary.ended_with_heap);
-    AddLine(text, "requested in all: %s; live at most: %s in %" PRIu64 " blocks; at the end: %s in %" PRIu64,
+    AddLine(text,
+            "blocks freed by another thread than allocated them: %" PRIu64
+            "; ended with their heap: %" PRIu64,
+            summary.across, summary.ended_with_heap);
+    AddLine(text,
+            "requested in all: %s; live at most: %s in %" PRIu64
+            " blocks; at the end: %s in %" PRIu64,
             Bytes(summary.requested).c_str(), Bytes(summary.peak_live).c_str(), summary.peak_blocks,
             Bytes(summary.live).c_str(), summary.live_blocks);
     AddThreads(text, plan);

@@ -63,21 +63,22 @@ void PrintJson(const Trace& trace, const Plan& plan, const Options& options,
         STRATA_BENCH_COMPILER, STRATA_BENCH_FLAGS, NameOf(options.run.touch), options.run.window,
         options.run.repeat, result.operations, result.seconds, result.checksum,
         result.peak_working_set, result.working_set_at_start, result.commit_at_start,
-        result.peak_commit, result.own_peak_commit, result.peak_requested,
-        plan.summary.peak_live, result.faults);
+        result.peak_commit, result.own_peak_commit, result.peak_requested, plan.summary.peak_live,
+        result.faults);
 }
 
 void PrintText(const Trace& trace, const Plan& plan, const RunResult& result) {
     const auto mebibytes = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
     std::printf("%s on %s %s: %" PRIu64 " calls of %zu threads in %.3f s, %.1f ns a call\n",
-                trace.program.c_str(), AllocatorName(), AllocatorVersion().c_str(), result.operations,
-                plan.threads.size(), result.seconds,
+                trace.program.c_str(), AllocatorName(), AllocatorVersion().c_str(),
+                result.operations, plan.threads.size(), result.seconds,
                 result.operations == 0
                     ? 0.0
                     : result.seconds * 1e9 / static_cast<double>(result.operations));
-    std::printf("peak working set: %.1f MiB above the start; the program had %.1f MiB live at most\n",
-                mebibytes(result.peak_working_set - result.working_set_at_start),
-                mebibytes(plan.summary.peak_live));
+    std::printf(
+        "peak working set: %.1f MiB above the start; the program had %.1f MiB live at most\n",
+        mebibytes(result.peak_working_set - result.working_set_at_start),
+        mebibytes(plan.summary.peak_live));
     if (result.peak_commit != 0) {
         std::printf("peak commit: %.1f MiB above the start\n",
                     mebibytes(result.peak_commit - result.commit_at_start));
@@ -113,7 +114,8 @@ int RunFile(const Options& options) {
 }
 
 // The program of another allocator, with the same arguments but for the choice. Returns its exit code.
-int RunOther(const fs::path& self, const Options& options, const std::vector<std::string>& arguments) {
+int RunOther(const fs::path& self, const Options& options,
+             const std::vector<std::string>& arguments) {
     fs::path program = self.parent_path() / ("strata_replay_" + options.allocator);
 #ifdef _WIN32
     program += ".exe";

@@ -101,8 +101,9 @@ uint32_t Planner::NewSlot(const Event& event) {
         slot = static_cast<uint32_t>(plan_.blocks.size());
         plan_.blocks.Resize(slot + size_t{1});
     }
-    plan_.blocks[slot] = {event.size, kNoOperation, static_cast<uint32_t>(event.number), event.stamp,
-                          kNoOperation,      0,     true};
+    plan_.blocks[slot] = {event.size,  kNoOperation, static_cast<uint32_t>(event.number),
+                          event.stamp, kNoOperation, 0,
+                          true};
     plan_.slots_by_stamp[event.stamp] = slot + 1;
     return slot;
 }
@@ -113,14 +114,16 @@ uint32_t Planner::SlotOf(const Event& event) {
         return kNoOperation;
     }
     const uint32_t found = plan_.slots_by_stamp[event.block];
-    if (found == kFreed) throw TraceDamage(event.offset, "the event is about a block that is freed already");
+    if (found == kFreed)
+        throw TraceDamage(event.offset, "the event is about a block that is freed already");
     // The address of a block that ended with its heap: what lies there now is not in the trace.
     if (found == kEndedWithHeap) {
         ++plan_.summary.foreign;
         return kNoOperation;
     }
     if (found == kNoBlock) {
-        if (trace_.whole) throw TraceDamage(event.offset, "the event is about a block that was never allocated");
+        if (trace_.whole)
+            throw TraceDamage(event.offset, "the event is about a block that was never allocated");
         ++plan_.summary.lost;
         return kNoOperation;
     }
@@ -178,7 +181,8 @@ void Planner::Add(const Event& event, Do what, uint32_t slot, uint64_t size) {
     const uint16_t thread = ThreadOf(event, index);
     Plan::Block& block = plan_.blocks[slot];
     const bool others = block.last != kNoOperation && plan_.operations[block.last].thread != thread;
-    plan_.operations.Add({size, slot, kNoOperation, others ? block.last : kNoOperation, thread, what});
+    plan_.operations.Add(
+        {size, slot, kNoOperation, others ? block.last : kNoOperation, thread, what});
     block.last = index;
 }
 
@@ -187,8 +191,8 @@ uint16_t Planner::ThreadOf(const Event& event, uint32_t operation) {
     uint32_t& index = threads_[event.thread];
     if (index == kNoOperation) {
         if (plan_.threads.size() == kMostThreads) {
-            throw TraceDamage(event.offset, "more threads than can be replayed: " +
-                                                std::to_string(kMostThreads));
+            throw TraceDamage(event.offset,
+                              "more threads than can be replayed: " + std::to_string(kMostThreads));
         }
         index = static_cast<uint32_t>(plan_.threads.size());
         plan_.threads.push_back({event.thread, operation, operation, 0});
@@ -204,8 +208,8 @@ uint16_t Planner::ThreadOf(const Event& event, uint32_t operation) {
 // Beside the calls themselves, each block may have to be freed when its heap ends.
 size_t MostOperations(const Trace& trace) {
     if (trace.events > UINT32_MAX / 2 - 1) {
-        throw TraceDamage(0, "the trace has more calls than can be replayed: " +
-                                 std::to_string(trace.events));
+        throw TraceDamage(
+            0, "the trace has more calls than can be replayed: " + std::to_string(trace.events));
     }
     return static_cast<size_t>(2 * trace.events);
 }

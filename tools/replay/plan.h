@@ -19,9 +19,10 @@ enum class Do : uint8_t { kAllocate, kAllocateZeroed, kFree, kResize, kResizeZer
 // One call. The operations stand in the order of the trace.
 struct Operation {
     uint64_t size;
-    uint32_t slot;    // which block: live blocks have slots of their own
-    uint32_t next;    // of the same thread, or kNoOperation
-    uint32_t after;   // another thread's operation on the same block that comes first, or kNoOperation
+    uint32_t slot;  // which block: live blocks have slots of their own
+    uint32_t next;  // of the same thread, or kNoOperation
+    uint32_t
+        after;  // another thread's operation on the same block that comes first, or kNoOperation
     uint16_t thread;  // an index in Plan::threads
     Do what;
 };
@@ -39,13 +40,13 @@ struct TraceSummary {
     uint64_t calls[8] = {};  // by EventKind
     uint64_t zeroed = 0;
     uint64_t failed = 0;
-    uint64_t foreign = 0;       // calls about blocks from before the recording
-    uint64_t lost = 0;          // calls about blocks whose allocation is missing
-    uint64_t across = 0;        // blocks that another thread freed than the one that allocated
-    uint64_t heaps = 0;         // created, beside the process heap
+    uint64_t foreign = 0;  // calls about blocks from before the recording
+    uint64_t lost = 0;     // calls about blocks whose allocation is missing
+    uint64_t across = 0;   // blocks that another thread freed than the one that allocated
+    uint64_t heaps = 0;    // created, beside the process heap
     uint64_t ended_with_heap = 0;
-    uint64_t requested = 0;     // bytes, of all allocations
-    uint64_t live = 0;          // bytes, now
+    uint64_t requested = 0;  // bytes, of all allocations
+    uint64_t live = 0;       // bytes, now
     uint64_t live_blocks = 0;
     uint64_t peak_live = 0;
     uint64_t peak_blocks = 0;

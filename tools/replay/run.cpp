@@ -61,7 +61,7 @@ public:
 
 private:
     void Thread(uint32_t index);
-    void StartDue(uint64_t operation);
+    void StartDue(uint32_t operation);
     uint32_t Slowest() const;
     void WaitForOthers(uint32_t operation);
     void WaitFor(uint32_t operation);
@@ -116,12 +116,12 @@ void Run::Once() {
     if (failed_) throw std::runtime_error("the allocator has no memory");
 }
 
-// Starts the threads whose first operation `operation` may not be too far behind. They are in the order of
-// their first operations.
-void Run::StartDue(uint64_t operation) {
+// Starts the threads whose first operation is not behind `operation`: as late as can be, since a program's
+// threads seldom all live at once. They are in the order of their first operations.
+void Run::StartDue(uint32_t operation) {
     const auto count = static_cast<uint32_t>(plan_.threads.size());
     const auto is_due = [&](uint32_t index) {
-        return index < count && plan_.threads[index].first <= operation + options_.window;
+        return index < count && plan_.threads[index].first <= operation;
     };
     if (!is_due(started_.load(std::memory_order_acquire))) return;
     const std::lock_guard guard(start_lock_);
@@ -145,7 +145,8 @@ uint32_t Run::Slowest() const {
 // the slowest never waits.
 void Run::WaitForOthers(uint32_t operation) {
     StartDue(operation);
-    for (uint32_t spins = 0; operation - std::min(Slowest(), operation) > options_.window; ++spins) {
+    for (uint32_t spins = 0; operation - std::min(Slowest(), operation) > options_.window;
+         ++spins) {
         Pause(spins);
     }
 }
@@ -176,9 +177,11 @@ void Run::Thread(uint32_t index) {
     }
     at.store(kNoOperation, std::memory_order_release);
     checksum_ += sum;
-    // Nobody else may be left who would start the next one.
-    const uint32_t slowest = Slowest();
-    StartDue(slowest);
+    // Nobody may be left who would start the next one.
+    const uint32_t next = started_.load(std::memory_order_acquire);
+    if (next < plan_.threads.size() && Slowest() >= plan_.threads[next].first) {
+        StartDue(plan_.threads[next].first);
+    }
 }
 
 // ---- calls --------------------------------------------------------------------------------------------
@@ -194,7 +197,8 @@ void Run::Fault(const char* what, const Operation& operation) {
 void Run::TouchFrom(const Block& block, uint64_t from, char value) const {
     if (options_.touch == Touch::kNone || block.size == 0) return;
     const uint64_t end = options_.touch == Touch::kFirst ? 1 : block.size;
-    for (uint64_t at = (from + step_ - 1) / step_ * step_; at < end; at += step_) block.at[at] = value;
+    for (uint64_t at = (from + step_ - 1) / step_ * step_; at < end; at += step_)
+        block.at[at] = value;
 }
 
 void Run::Allocate(Block& block, const Operation& operation) {
@@ -233,7 +237,8 @@ void Run::Resize(Block& block, const Operation& operation) {
         std::memset(block.at + old_size, 0, size - static_cast<size_t>(old_size));
     }
     if (options_.verify) {
-        const uint64_t kept = options_.touch == Touch::kNone ? 0 : std::min<uint64_t>(old_size, size);
+        const uint64_t kept =
+            options_.touch == Touch::kNone ? 0 : std::min<uint64_t>(old_size, size);
         const uint64_t end = options_.touch == Touch::kFirst ? std::min<uint64_t>(kept, 1) : kept;
         for (uint64_t i = 0; i < end; i += step_) {
             if (block.at[i] != ValueOf(operation.slot)) {

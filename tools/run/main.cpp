@@ -30,10 +30,10 @@ void CheckRecordFile(const std::wstring& path) {
     const HANDLE file = CreateFileW(path.c_str(), GENERIC_WRITE, FILE_SHARE_READ, nullptr,
                                     OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
     if (file == INVALID_HANDLE_VALUE) {
-        throw strata::run::Failure(
-            strata::run::kExitLauncher,
-            "the trace cannot be written: " + strata::run::ToUtf8(path) + ": " +
-                strata::run::SystemErrorText("CreateFileW", GetLastError()));
+        throw strata::run::Failure(strata::run::kExitLauncher,
+                                   "the trace cannot be written: " + strata::run::ToUtf8(path) +
+                                       ": " +
+                                       strata::run::SystemErrorText("CreateFileW", GetLastError()));
     }
     CloseHandle(file);
 }
