@@ -32,7 +32,13 @@ STRATA_NOINLINE void* NTAPI AllocateEntry(void* handle, ULONG flags, SIZE_T byte
         return AllocateElsewhere<kWatch>(handle, flags, bytes, caller);
     }
     Count<kWatch>(Entry::kAllocate, Served::kStrata);
-    void* const block = api::HeapAllocate(*g_context.process_heap, flags, bytes);
+    void* block = nullptr;
+    if (STRATA_LIKELY((flags & (api::kHeapZeroMemory | api::kHeapUserBits)) == 0)) {
+        block = heap::AllocateFast(bytes);
+    }
+    if (STRATA_UNLIKELY(block == nullptr)) {
+        block = api::HeapAllocate(*g_context.process_heap, flags, bytes);
+    }
     RecordAllocated<kWatch>(handle, flags, block, bytes);
     return block;
 }
