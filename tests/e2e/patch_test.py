@@ -276,7 +276,7 @@ class Patched(PatchCase):
     def test_its_children_are_itself(self):
         result = run([self.make(program("family"))])
         self.assertEqual(0, result.code, result.err)
-        self.assertEqual(4, result.out.count(": active\n"), result.out)
+        self.assertEqual(6, result.out.count(": active\n"), result.out)
 
     def test_others_as_children(self):
         exe = self.make(program("family"))

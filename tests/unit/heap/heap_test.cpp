@@ -279,7 +279,8 @@ TEST(Heap, ThreadExitHandsItsBlocksIn) {
     const auto use = [] {
         for (size_t bytes = 16; bytes <= 32768; bytes *= 2) EarnMagazines(*ProcessHeap(), bytes);
     };
-    for (int i = 0; i < 3; ++i) InOtherThread(use);
+    // As many as fill the depots with what threads hand in.
+    for (int i = 0; i < 20; ++i) InOtherThread(use);
     const size_t before = arena::g_memory.Counters().committed;
     for (int i = 0; i < 200; ++i) InOtherThread(use);
     EXPECT_EQ(arena::g_memory.Counters().committed, before);
