@@ -20,6 +20,9 @@ void ExpectWrongHeap(const char* verb, const void* block, size_t requested, cons
 void ExpectMismatch(const void* block, const void* heap, size_t given, size_t requested);
 void ExpectInvalidHeap(const void* handle);
 void ExpectOverrun(const char* verb, const void* block, size_t usable, const void* heap);
+void ExpectTailOverrun(const char* verb, const void* block, size_t requested, const void* heap);
+void ExpectUnderrun(const char* verb, const void* block, size_t requested, const void* heap);
+void ExpectWriteAfterFree(const void* block, const void* heap, size_t offset);
 
 // The compiler must not see what happens to a pointer.
 inline char* Hide(void* pointer) {

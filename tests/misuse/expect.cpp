@@ -75,5 +75,20 @@ void ExpectOverrun(const char* verb, const void* block, size_t usable, const voi
            ": its last bytes were overwritten",
            verb, Number(block), usable, Number(heap));
 }
+void ExpectTailOverrun(const char* verb, const void* block, size_t requested, const void* heap) {
+    Expect("%s of overrun block " ADDRESS " (%zu bytes requested) in heap " ADDRESS
+           ": the bytes behind it were overwritten",
+           verb, Number(block), requested, Number(heap));
+}
+void ExpectUnderrun(const char* verb, const void* block, size_t requested, const void* heap) {
+    Expect("%s of underrun block " ADDRESS " (%zu bytes requested) in heap " ADDRESS
+           ": the bytes before it were overwritten",
+           verb, Number(block), requested, Number(heap));
+}
+void ExpectWriteAfterFree(const void* block, const void* heap, size_t offset) {
+    Expect("free block " ADDRESS " of heap " ADDRESS
+           " was written to at offset %zu after it was freed",
+           Number(block), Number(heap), offset);
+}
 
 }  // namespace strata::misuse
