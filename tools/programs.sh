@@ -71,7 +71,12 @@ fi
 # names; nothing outside build/ can be written there.
 mounted=()
 unmount_all() {
-  local folder
+  local folder prefix
+  # The servers of the two prefixes go first: they would live on without /proc, and trouble the next run.
+  for prefix in /root/prefix /var/tmp/strata-65534/prefix; do
+    [ ! -d "$wine10_root$prefix" ] ||
+      chroot "$wine10_root" /usr/bin/env "WINEPREFIX=$prefix" wineserver -k >/dev/null 2>&1 || true
+  done
   for folder in "${mounted[@]}"; do
     umount "$folder" 2>/dev/null || umount -l "$folder" 2>/dev/null || true
   done

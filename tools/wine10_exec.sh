@@ -19,4 +19,6 @@ if [ -n "${STRATA_WINE10_USER:-}" ]; then
     chown "$STRATA_WINE10_USER:$STRATA_WINE10_USER" "$root$home"
   fi
 fi
-exec chroot "${as[@]}" "$root" /usr/bin/env -C "$PWD" "HOME=$home" "WINEPREFIX=$prefix" wine "$@"
+# Wine asks for a display server there, and says so on the standard error of some program when it is not set.
+exec chroot "${as[@]}" "$root" /usr/bin/env -C "$PWD" XDG_RUNTIME_DIR=/tmp "HOME=$home" "WINEPREFIX=$prefix" \
+  wine "$@"

@@ -159,14 +159,17 @@ def run_once(program, way, executable, folders):
     return run
 
 
-def require_same_output(run, way, reference):
+def require_same_output(run, way, reference, folders):
     names = sorted(name for name in run.digests.keys() | reference.digests.keys()
                    if run.digests.get(name) != reference.digests.get(name)
                    and not (way == COUNTED and name.startswith('standard error of')))
     if not names:
         return
+    # The next run's files will take their place.
+    shutil.copytree(folders.output, folders.output + '-different', dirs_exist_ok=True)
     raise Failure(f'the output of a {way} run differs from that of the first plain run in '
-                  f'{len(names)} of {len(reference.digests)} files, e.g. {names[0]}')
+                  f'{len(names)} of {len(reference.digests)} files, e.g. {names[0]} '
+                  f'(kept in {os.path.relpath(folders.output, ROOT)}-different)')
 
 
 def prepare(program):
@@ -213,7 +216,7 @@ def measure_program(program, sides, pairs_wanted, result, judge_time=True):
         run = run_once(program, way, executable, folders)
         if reference is None:
             reference = run
-        require_same_output(run, way, reference)
+        require_same_output(run, way, reference, folders)
         say(f'{program.name}: {label:8} {way:8} {describe(run)}')
         return run
 
@@ -282,8 +285,11 @@ def add_ratio(result, judge_time):
 def keep_wine_awake():
     """A program that waits for the end of its input; until then Wine's server does not stop."""
     env = environment(PLAIN)
-    return subprocess.Popen([WINE, 'cmd', '/c', 'pause'], env=env, stdin=subprocess.PIPE,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waker = subprocess.Popen([WINE, 'cmd', '/c', 'echo awake & pause'], env=env, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    # Only when it is up is it older than the programs that are measured, one of which has its name.
+    waker.stdout.readline()
+    return waker
 
 
 def main():

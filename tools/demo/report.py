@@ -38,9 +38,11 @@ def _row(result):
     if 'ratio' in result:
         wall, cpu = result['ratio']['wall'], result['ratio']['cpu']
         cells['ratio (min)'] = f'{wall["median"]:.3f} ({wall["min"]:.3f})'
-        cells['CPU ratio'] = f'{cpu["median"]:.3f}'
+        if cpu:
+            cells['CPU ratio'] = f'{cpu["median"]:.3f}'
         for name, ratio in (('noise', wall), ('noise ', cpu)):
-            cells[name] = f'{ratio["noise_bound"]:.1%}' + (' !' if ratio['noisy'] else '')
+            if ratio:
+                cells[name] = f'{ratio["noise_bound"]:.1%}' + (' !' if ratio['noisy'] else '')
     return [cells.get(column, '-') for column in _COLUMNS]
 
 

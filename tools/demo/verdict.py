@@ -51,6 +51,8 @@ def compare(plain, strata):
     plain and strata are {'seconds': [...], 'cpu_seconds': [...]}.
     """
     wall = time_ratio(plain['seconds'], strata['seconds'])
+    if not all(plain['cpu_seconds'] + strata['cpu_seconds']):  # not every way to run one tells
+        return {'wall': wall, 'cpu': None, 'judged_by': 'wall'}
     cpu = time_ratio(plain['cpu_seconds'], strata['cpu_seconds'])
     by_cpu = wall['noisy'] and cpu['noise_bound'] < wall['noise_bound']
     return {'wall': wall, 'cpu': cpu, 'judged_by': 'cpu' if by_cpu else 'wall'}
