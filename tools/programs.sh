@@ -90,6 +90,10 @@ mount_folder() {  # <folder below the tree> [ro]
   [ "${2:-}" != ro ] || mount -o "remount,bind,ro" "$target"
 }
 if [ "$wine" = 10 ]; then
+  mkdir -p "$STRATA_BUILD"
+  exec 9>"$STRATA_BUILD/wine10.lock"
+  # At its end a run takes the folders out of build/wine10 again.
+  flock -n 9 || { strata_say "another run of this script uses build/wine10: wait for its end"; exit 1; }
   if wine10_prepare && trap unmount_all EXIT && mount_folder build/demo &&
      mount_folder build/windows/bin && mount_folder tools/demo ro && mount_folder tools/programs ro; then
     export STRATA_WINE=$STRATA_ROOT/tools/wine10_exec.sh
@@ -100,8 +104,8 @@ if [ "$wine" = 10 ]; then
   fi
 fi
 strata_say "Wine's prefix ..."
-tools/wine.sh --prepare || { strata_say "no programs without Wine"; exit 1; }
+tools/wine.sh --prepare 9>&- || { strata_say "no programs without Wine"; exit 1; }
 
 status=0
-python3 -B tools/programs/main.py "${options[@]}" || status=$?
+python3 -B tools/programs/main.py "${options[@]}" 9>&- || status=$?
 exit "$status"
