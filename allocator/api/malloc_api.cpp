@@ -157,12 +157,16 @@ void strata_heap_destroy(strata_heap* handle) noexcept {
 strata_heap* strata_heap_process(void) noexcept { return ToPublic(heap::ProcessHeap()); }
 
 void* strata_heap_malloc(strata_heap* handle, size_t size) noexcept {
+    void* const block = heap::AllocateIfPrivateFast<false>(handle, size);
+    if (STRATA_LIKELY(block != nullptr)) return block;
     return heap::Allocate(*FromPublic(handle), size, false);
 }
 
 void* strata_heap_calloc(strata_heap* handle, size_t count, size_t size) noexcept {
     size_t bytes;
     if (!strata::MultiplySizes(count, size, bytes)) return OutOfMemory();
+    void* const block = heap::AllocateIfPrivateFast<true>(handle, bytes);
+    if (STRATA_LIKELY(block != nullptr)) return block;
     return heap::Allocate(*FromPublic(handle), bytes, true);
 }
 
@@ -176,6 +180,7 @@ void* strata_heap_aligned_alloc(strata_heap* handle, size_t alignment, size_t si
 }
 
 void strata_heap_free(strata_heap* handle, void* block) noexcept {
+    if (STRATA_LIKELY(heap::FreeIfPrivateFast(handle, block))) return;
     if (block != nullptr) heap::Free(FromPublic(handle), block);
 }
 

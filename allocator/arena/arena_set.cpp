@@ -136,24 +136,51 @@ void ArenaSet::MarkUsed(Arena& arena, size_t first, size_t slices, Owner owner) 
     arena.warm_slices.ClearRange(first, slices);
 }
 
-char* ArenaSet::TakeFrom(Arena& arena, size_t slices, size_t alignment, Owner owner) noexcept {
-    if (arena.dedicated || arena.free < slices) return nullptr;
-    size_t first = Bitmap<kSlicesPerArena>::kNone;
-    if (slices == 1 && alignment == 1 && arena.warm != 0) first = arena.warm_slices.FindSet(0);
-    if (first == arena.used.kNone) first = arena.used.FindClearRun(slices, alignment);
-    if (first == arena.used.kNone) return nullptr;
-    MarkUsed(arena, first, slices, owner);
-    return arena.SliceAt(first);
+// Where slices could be taken, and how many of them have pages.
+struct ArenaSet::Place {
+    Arena* arena = nullptr;
+    size_t first = 0;
+    size_t warm = 0;
+};
+
+// Makes `best` a place in this arena if there is a better one.
+void ArenaSet::FindPlace(Arena& arena, size_t slices, size_t alignment, Place& best) noexcept {
+    const auto consider = [&](size_t first, size_t end) {
+        first = (first + alignment - 1) & ~(alignment - 1);
+        if (first + slices > end) return;
+        const size_t warm = arena.warm == 0 ? 0 : arena.warm_slices.CountInRange(first, slices);
+        if (best.arena == nullptr || warm > best.warm) best = {&arena, first, warm};
+    };
+    if (slices == 1 && alignment == 1 && arena.warm != 0) {
+        best = {&arena, arena.warm_slices.FindSet(0), 1};
+        return;
+    }
+    for (size_t start = arena.used.FindClear(0); start != arena.used.kNone;) {
+        const size_t end = arena.used.FindSet(start);
+        consider(start, end);
+        const size_t warm = arena.warm == 0 ? end : arena.warm_slices.FindSet(start);
+        if (warm < end) {
+            consider(warm, end);
+            if (warm + slices > end && end - start > slices) consider(end - slices, end);
+        }
+        if (best.arena == &arena && (arena.warm == 0 || best.warm == slices)) return;
+        start = end == arena.used.kNone ? end : arena.used.FindClear(end);
+    }
 }
 
 char* ArenaSet::Allocate(size_t slices, size_t alignment, Owner owner, os::Access access) noexcept {
     const os::LockGuard guard(lock_);
+    Place best;
     for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
-        if (arena->access != access) continue;
-        if (char* base = TakeFrom(*arena, slices, alignment, owner)) return base;
+        if (arena->access != access || arena->dedicated || arena->free < slices) continue;
+        if (best.arena != nullptr && arena->warm <= best.warm) continue;
+        FindPlace(*arena, slices, alignment, best);
+        if (best.warm == slices) break;
     }
-    Arena* arena = AddArena(access);
-    return arena == nullptr ? nullptr : TakeFrom(*arena, slices, alignment, owner);
+    if (best.arena == nullptr) best.arena = AddArena(access);
+    if (best.arena == nullptr) return nullptr;
+    MarkUsed(*best.arena, best.first, slices, owner);
+    return best.arena->SliceAt(best.first);
 }
 
 void ArenaSet::Free(char* base, size_t slices) noexcept {
@@ -202,6 +229,7 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
         fresh += (wanted(i) - have) * kPageSize;
     }
     if (start == nullptr) return true;
+    PurgeExcess(fresh, arena.access);
     if (!memory_.Commit(start, static_cast<size_t>(end - start), fresh, arena.access)) return false;
     committed_.fetch_add(fresh, kRelaxed);
     for (size_t i = first; i <= last; ++i) {
@@ -212,7 +240,7 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
     return true;
 }
 
-bool ArenaSet::Decommit(char* from, char* to) noexcept {
+bool ArenaSet::Decommit(char* from, char* to, size_t missing) noexcept {
     Arena& arena = *RecordOf(AddressOf(from));
     const size_t first = arena.SliceOf(AddressOf(from));
     const size_t last = arena.SliceOf(AddressOf(to) - 1);
@@ -225,7 +253,7 @@ bool ArenaSet::Decommit(char* from, char* to) noexcept {
         if (have > kept(i)) pages += have - kept(i);
     }
     if (pages == 0) return true;
-    const size_t bytes = pages * kPageSize;
+    const size_t bytes = pages * kPageSize - missing;
     if (!memory_.Decommit(from, static_cast<size_t>(to - from), bytes)) return false;
     committed_.fetch_sub(bytes, kRelaxed);
     for (size_t i = first; i <= last; ++i) {
@@ -234,6 +262,18 @@ bool ArenaSet::Decommit(char* from, char* to) noexcept {
         }
         if (kept(i) == 0) arena.dirty[i].store(0, kRelaxed);
     }
+    return true;
+}
+
+bool ArenaSet::DecommitHole(char* from, size_t bytes) noexcept {
+    if (!memory_.Decommit(from, bytes, bytes)) return false;
+    committed_.fetch_sub(bytes, kRelaxed);
+    return true;
+}
+
+bool ArenaSet::FillHoles(char* base, size_t end, size_t missing) noexcept {
+    if (!memory_.Commit(base, end, missing, RecordOf(AddressOf(base))->access)) return false;
+    committed_.fetch_add(missing, kRelaxed);
     return true;
 }
 

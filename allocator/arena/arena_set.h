@@ -35,8 +35,8 @@ public:
     // Reserves room for the arenas' records. Call it once; false when the system has none.
     bool Initialize() noexcept;
 
-    // `slices` consecutive slices at a multiple of `alignment` slices, lowest address first; nothing
-    // of them need be committed. They will be committed for `access`: executable memory never shares an
+    // `slices` consecutive slices at a multiple of `alignment` slices: those of which most have pages
+    // already, and of such the lowest; nothing of them need be committed. They will be committed for `access`: executable memory never shares an
     // arena with other memory. nullptr when memory is short. REQUIRES: 0 < slices <= kMaxRunSlices;
     // alignment a power of two <= kMaxRunSlices.
     char* Allocate(size_t slices, size_t alignment, Owner owner,
@@ -53,8 +53,14 @@ public:
     bool Commit(char* from, char* to) noexcept;
 
     // Decommits [from, to) of slices that the caller holds; nothing behind `to` may be committed. A
-    // failed call leaves it committed. REQUIRES: page multiples.
-    bool Decommit(char* from, char* to) noexcept;
+    // failed call leaves it committed. REQUIRES: page multiples. `missing` bytes of it are holes.
+    bool Decommit(char* from, char* to, size_t missing = 0) noexcept;
+
+    // Decommits pages in the middle of slices that the caller holds. The books still have them: before he gives
+    // the slices back, or grows them, he calls FillHoles for [base, base + end), of which `missing` bytes were
+    // so decommitted. Both: false when the system refuses, and nothing has changed. REQUIRES: page multiples.
+    bool DecommitHole(char* from, size_t bytes) noexcept;
+    bool FillHoles(char* base, size_t end, size_t missing) noexcept;
 
     // How many bytes from `base` on are committed without a gap, at most `slices` slices.
     size_t CommittedPrefix(const char* base, size_t slices) const noexcept;
@@ -100,6 +106,9 @@ public:
     // Committed bytes of slices, in use or not; without records and dedicated reservations.
     size_t slice_committed() const noexcept { return committed_.load(std::memory_order_relaxed); }
 
+    // Free slices that have pages.
+    size_t warm_slices() const noexcept { return warm_slices_.load(std::memory_order_relaxed); }
+
     // For fork in the POSIX build: the set's lock.
     os::Lock& lock() noexcept { return lock_; }
 
@@ -113,7 +122,11 @@ private:
     Arena* AddArena(os::Access access) noexcept;
     void Insert(Arena* arena) noexcept;
     void Unlink(Arena* arena) noexcept;
-    char* TakeFrom(Arena& arena, size_t slices, size_t alignment, Owner owner) noexcept;
+    struct Place;
+    static void FindPlace(Arena& arena, size_t slices, size_t alignment, Place& best) noexcept;
+    void PurgeExcess(size_t fresh, os::Access access) noexcept;
+    bool PurgeFromEnd(Arena& arena, size_t slices) noexcept;
+    bool DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoch) noexcept;
     void MarkUsed(Arena& arena, size_t first, size_t slices, Owner owner) noexcept;
     bool PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept;
     void ReleaseEmptyArenas() noexcept;

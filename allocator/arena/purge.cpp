@@ -6,6 +6,8 @@
 #include "arena/arena.h"
 #include "arena/arena_set.h"
 #include "arena/purge_policy.h"
+#include "base/bits.h"
+#include "base/compiler.h"
 
 namespace strata::arena {
 
@@ -54,14 +56,21 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
     if (first == kNone) return false;
     const size_t surplus = everything ? kSlicesPerArena : WarmSurplus(arena);
     size_t end = first;
-    size_t bytes = 0;
-    size_t span_end = 0;
     while (end < kSlicesPerArena && end - first < surplus && arena.warm_slices.Test(end) &&
            due(end)) {
-        const size_t pages = arena.pages[end].load(kRelaxed);
-        bytes += pages * kPageSize;
-        span_end = end * kSliceSize + pages * kPageSize;
         ++end;
+    }
+    return DecommitFree(arena, first, end, epoch);
+}
+
+// Decommits [first, end) of free, warm slices. REQUIRES: the lock, which is released and taken again.
+bool ArenaSet::DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoch) noexcept {
+    size_t bytes = 0;
+    size_t span_end = 0;
+    for (size_t i = first; i < end; ++i) {
+        const size_t pages = arena.pages[i].load(kRelaxed);
+        bytes += pages * kPageSize;
+        span_end = i * kSliceSize + pages * kPageSize;
     }
     const size_t slices = end - first;
     MarkUsed(arena, first, slices, kNobody);
@@ -85,6 +94,38 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
     arena.used.ClearRange(first, slices);
     arena.free += static_cast<uint32_t>(slices);
     return done;
+}
+
+// Memory is about to be committed although much of what is free is committed, too, but not where it is
+// needed: as much of that goes back first. So what is committed never grows far beyond what is used.
+void ArenaSet::PurgeExcess(size_t fresh, os::Access access) noexcept {
+    if (access != os::Access::kReadWrite) return;
+    const size_t warm = warm_slices_.load(kRelaxed) * kSliceSize;
+    const size_t allowed = kFreeCommitFloor + committed_.load(kRelaxed) / kFreeCommitShare;
+    if (STRATA_LIKELY(warm <= allowed)) return;
+    size_t slices = DivideUp(fresh < warm - allowed ? fresh : warm - allowed, kSliceSize);
+    const os::LockGuard guard(lock_);
+    while (slices != 0) {
+        Arena* last = nullptr;
+        for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
+            if (arena->warm != 0 && !arena->dedicated && arena->access == access) last = arena;
+        }
+        if (last == nullptr) return;
+        const uint32_t before = last->warm;
+        if (!PurgeFromEnd(*last, slices)) return;
+        const size_t done = before > last->warm ? before - last->warm : 1;
+        slices -= done < slices ? done : slices;
+    }
+}
+
+// Decommits up to `slices` neighbouring free slices, those with the highest addresses. REQUIRES: the
+// lock, and that there is one.
+bool ArenaSet::PurgeFromEnd(Arena& arena, size_t slices) noexcept {
+    size_t end = kSlicesPerArena;
+    while (!arena.warm_slices.Test(end - 1)) --end;
+    size_t first = end - 1;
+    while (first > 0 && end - first < slices && arena.warm_slices.Test(first - 1)) --first;
+    return DecommitFree(arena, first, end, arena.freed_epoch[first]);
 }
 
 // Releases arenas with nothing in them, except one, which the next slab would reserve again; and what

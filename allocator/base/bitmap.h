@@ -29,6 +29,15 @@ public:
         return any;
     }
 
+    size_t CountInRange(size_t first, size_t count) const noexcept {
+        size_t members = 0;
+        const_cast<Bitmap*>(this)->ForEachMask(
+            first, count, [&](const uint64_t& word, uint64_t mask) {
+                members += static_cast<size_t>(std::popcount(word & mask));
+            });
+        return members;
+    }
+
     // The first member at or above `from`; kNone when there is none.
     size_t FindSet(size_t from) const noexcept { return Find(from, 0); }
     // The first non-member at or above `from`.

@@ -68,22 +68,57 @@ inline constexpr size_t kMaxRefillBytes = 32 * 1024;
 inline constexpr uint32_t kMaxDepotMagazines = 8;
 inline constexpr size_t kMaxDepotBytes = 1024 * 1024;
 // What a depot did not need for so many epochs goes back to the slabs, too.
-inline constexpr uint32_t kDepotEpochs = 4;
+inline constexpr uint32_t kDepotEpochs = 2;
 // A private heap gets magazines in a thread after this many of the thread's operations on it.
 inline constexpr uint32_t kPrivateHeapWarmUp = 64;
+
+// ---- private heaps -------------------------------------------------------------------------------
+// What heaps that ended leave for those that are made next (heap/dormant.h): so many heaps, and so many
+// bytes of slabs each. 1 MiB in all, as nobody else can use it for kDecayEpochs.
+inline constexpr uint32_t kDormantHeaps = 8;
+inline constexpr size_t kDormantBytes = 128 * 1024;
 
 // ---- purge ---------------------------------------------------------------------------------------
 // The clock of decay: free slices keep their pages for kDecayEpochs epochs of this many milliseconds.
 inline constexpr uint64_t kEpochMilliseconds = 128;
 inline constexpr uint32_t kDecayEpochs = 4;
+// When memory is committed, free memory that is committed may be this much at most, and so large a share of
+// what is committed; beyond, it is decommitted first. (Decommitting and committing anew costs about a fifth
+// of what the first touch of the pages does.)
+inline constexpr size_t kFreeCommitFloor = size_t{1} << 20;
+inline constexpr size_t kFreeCommitShare = 8;
+// In slabs of which little is in use, so many free pages side by side are worth a system call.
+inline constexpr size_t kLeastHolePages = 1;
+// After so many looks that found nothing changed, one every kDepotEpochs; at so many slabs of a class at once.
+inline constexpr uint8_t kQuietLooks = 2;
+inline constexpr uint32_t kHoleLooks = 32;
 // Free slices kept committed whatever their age: the next allocation needs a few.
-inline constexpr size_t kRetainedSlices = 8;
+inline constexpr size_t kRetainedSlices = 2;
+
+// ---- veils ---------------------------------------------------------------------------------------
+// A thread on a slow path veils its bins when it last did so this long ago: two ticks of Windows' clock.
+// Some 60 bins in use then take a slow path once more, 3 us in all.
+inline constexpr uint32_t kPassMilliseconds = 32;
+// Or when so much more memory is free than at the last time, as a burst of frees may be over sooner.
+inline constexpr size_t kPassSlices = 64;
+// A thread whose slow paths are no further apart than this is busy, and a bin that it used so many times since
+// the last pass needs no veil.
+inline constexpr uint32_t kOftenMilliseconds = 20;
+inline constexpr uint8_t kVeiledUses = 8;
+// A bin that its thread has not used for so many epochs goes back to the slabs; a thread that was at no
+// slow path for so many lets others have what is in its bins.
+inline constexpr uint32_t kIdleEpochs = 4;
+inline constexpr uint32_t kSleepEpochs = 8;
+// One in so many exchanges of a bin's two magazines looks at the clock.
+inline constexpr uint32_t kSwapsPerTick = 16;
 
 // ---- large runs ----------------------------------------------------------------------------------
 // A thread keeps ("parks") one freed run of the process heap for each length up to so many slices, and so
 // many bytes of them in all: the next request of that length takes no lock and no list operation.
 inline constexpr size_t kParkedSlices = 8;
 inline constexpr size_t kParkedBytes = 512 * 1024;
+// One in so many is freed with a look at the clock, which the purge needs.
+inline constexpr uint32_t kParksPerTick = 32;
 // Freed runs kept whole, committed and recorded, for the next request of about their size.
 inline constexpr size_t kRunCacheEntries = 16;
 inline constexpr size_t kRunCacheBytes = size_t{32} << 20;

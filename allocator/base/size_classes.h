@@ -119,18 +119,41 @@ static_assert(kClassTable[kSizeClasses - 1].spacing == kMaxSlabBlock);
 static_assert(InfoOf(ClassOf(0)).usable == 0 && InfoOf(ClassOf(1)).usable == 16);
 static_assert(InfoOf(ClassOf(1024)).usable == 1024 && InfoOf(ClassOf(1025)).usable == 1152);
 
+namespace internal {
+
+inline constexpr unsigned kLeastAlignedLog = 5;  // 32: every class is good for less
+inline constexpr unsigned kMostAlignedLog = kSliceShift;
+inline constexpr uint8_t kNoClass = kSizeClasses;
+
+using AlignedClasses = std::array<std::array<uint8_t, kSizeClasses>, kMostAlignedLog + 1>;
+
+// By alignment and class: the next class from there on whose blocks are all multiples of it.
+constexpr AlignedClasses MakeAlignedClasses() noexcept {
+    AlignedClasses table{};
+    for (unsigned log = 0; log <= kMostAlignedLog; ++log) {
+        uint8_t next = kNoClass;
+        for (size_t i = kSizeClasses; i-- > 0;) {
+            const bool good = log < kLeastAlignedLog || kClassTable[i].spacing % (1u << log) == 0;
+            if (good) next = static_cast<uint8_t>(i);
+            table[log][i] = next;
+        }
+    }
+    return table;
+}
+
+inline constexpr AlignedClasses kAlignedClasses = MakeAlignedClasses();
+
+}  // namespace internal
+
 // The smallest class for `size` bytes whose blocks are all multiples of `alignment`; slabs start at
 // multiples of kSliceSize. Returns false when no class fits. REQUIRES: alignment is a power of two.
 constexpr bool AlignedClassOf(size_t size, size_t alignment, SizeClass& result) noexcept {
     if (size > kMaxSlabBlock || alignment > kSliceSize) return false;
-    if (size == 0) size = 1;
-    for (size_t i = Index(ClassOf(size)); i < kSizeClasses; ++i) {
-        if (kClassTable[i].spacing % alignment == 0) {
-            result = static_cast<SizeClass>(i);
-            return true;
-        }
-    }
-    return false;
+    // Class 0 has no byte to be aligned.
+    const size_t least = Index(ClassOf(size == 0 ? 1 : size));
+    const uint8_t found = internal::kAlignedClasses[FloorLog2(alignment)][least];
+    result = static_cast<SizeClass>(found);
+    return found != internal::kNoClass;
 }
 
 }  // namespace strata

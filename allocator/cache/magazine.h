@@ -22,7 +22,7 @@ using slab::FreeBlock;
 struct Magazine {
     Magazine* next;  // in a list of magazines; nullptr in a bin
     uint32_t capacity;
-    uint32_t count;       // only while in a depot; a bin keeps pointers instead
+    uint32_t count;       // only while in a depot or veiled; a bin keeps pointers instead
     FreeBlock blocks[1];  // `capacity` of them
 };
 static_assert(offsetof(Magazine, blocks) == sizeof(FreeBlock));
@@ -133,6 +133,26 @@ struct Bin {
         const uint32_t frees = free_count();
         SetAlloc(free, frees);
         SetFree(alloc, allocs);
+    }
+
+    // A veiled side looks empty, or full, so that its owner takes the slow way, which lifts the veil
+    // (cache/veil.h). How much is in it stands in its magazine.
+    void VeilAlloc() noexcept {
+        const uint32_t count = alloc_count();
+        Magazine* const magazine = alloc_magazine();
+        if (magazine == nullptr) return;
+        magazine->count = count;
+        alloc_top = magazine->blocks;
+    }
+    void VeilFree() noexcept {
+        if (Magazine* const magazine = free_magazine()) magazine->count = free_count();
+        free_end = free_top;
+    }
+    void UnveilAlloc() noexcept {
+        if (Magazine* const magazine = alloc_magazine()) SetAlloc(magazine, magazine->count);
+    }
+    void UnveilFree() noexcept {
+        if (Magazine* const magazine = free_magazine()) SetFree(magazine, magazine->count);
     }
 };
 static_assert(sizeof(Bin) == 32, "the fast path of malloc scales by it");

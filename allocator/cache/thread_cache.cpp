@@ -10,10 +10,28 @@ namespace strata::cache {
 static_assert(sizeof(ThreadCache) <= arena::Metadata::kMaxChunk);
 static_assert(sizeof(HeapBins) <= arena::Metadata::kMaxChunk);
 
-constinit ThreadCache g_detached_cache = {};
+constinit ThreadCache g_detached_cache = {};  // parks_left is 0: nothing is parked in it either
+
+constinit os::Lock g_caches_lock;
+constinit ThreadCache* g_first_cache = nullptr;
 
 namespace {
+
 constinit std::atomic<size_t> g_caches{0};
+
+void Link(ThreadCache* cache) noexcept {
+    const os::LockGuard guard(g_caches_lock);
+    cache->next = g_first_cache;
+    if (cache->next != nullptr) cache->next->previous = cache;
+    g_first_cache = cache;
+}
+
+void Unlink(ThreadCache* cache) noexcept {
+    const os::LockGuard guard(g_caches_lock);
+    (cache->previous != nullptr ? cache->previous->next : g_first_cache) = cache->next;
+    if (cache->next != nullptr) cache->next->previous = cache->previous;
+}
+
 }  // namespace
 
 ThreadCache* CreateThreadCache() noexcept {
@@ -21,6 +39,7 @@ ThreadCache* CreateThreadCache() noexcept {
     if (cache == nullptr) return nullptr;
     new (cache) ThreadCache{};
     os::SetThreadSlot(cache);
+    Link(cache);
     g_caches.fetch_add(1, std::memory_order_relaxed);
     return cache;
 }
@@ -28,6 +47,10 @@ ThreadCache* CreateThreadCache() noexcept {
 void DestroyThreadCache(ThreadCache* cache) noexcept {
     os::SetThreadSlot(&g_detached_cache);
     cache->spares.Clear();
+    Unlink(cache);
+    if (cache->veil_books != nullptr) {
+        arena::g_metadata.Free(cache->veil_books, sizeof(VeilBooks));
+    }
     arena::g_metadata.Free(cache, sizeof(ThreadCache));
     g_caches.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -2,11 +2,13 @@
 // Reached through the thread slot; belongs to its thread alone.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/size_classes.h"
 #include "cache/magazine.h"
+#include "os/lock.h"
 #include "os/thread.h"
 #include "slab/large_run.h"
 
@@ -26,6 +28,13 @@ struct HeapSlot {
 };
 
 inline constexpr size_t kHeapSlots = 16;
+inline constexpr size_t kVeilWords = (kSizeClasses + 63) / 64;
+
+// What veil.h keeps of each bin.
+struct VeilBooks {
+    uint8_t last_epoch[kSizeClasses];  // low bits of the epoch in which it was last used
+    uint8_t uses[kSizeClasses];        // under its veil, since the last pass
+};
 
 struct ThreadCache {
     Bin bins[kSizeClasses];  // of the process heap
@@ -37,6 +46,25 @@ struct ThreadCache {
     slab::LargeRun* parked[kParkedSlices + 1];
     size_t parked_bytes;
     Spares spares;
+    uint32_t parks_left;  // so many more before one of them looks at the clock
+    uint32_t swaps_left;  // the same for magazines that change places
+
+    // Veils (veil.h). Changed by the owner under the lock.
+    os::Lock veil_lock;
+    bool has_veiled_blocks;            // perhaps
+    uint64_t alloc_veils[kVeilWords];  // by bin: the side that allocation pops from
+    uint64_t free_veils[kVeilWords];
+    // The owner's alone.
+    VeilBooks* veil_books;  // nullptr before the first veil
+    uint32_t slow_time;     // when it was last on a slow path: low half of the milliseconds
+    uint32_t pass_time;     // when it last veiled all bins
+    size_t pass_warm;       // free slices with pages then, or the fewest since
+    uint8_t in_hand;        // 1 + the class that a slow path is working on, or 0
+    bool passed_meanwhile;  // and all others were veiled since
+    // Low half of the epoch of pass_time, for others.
+    std::atomic<uint32_t> pass_epoch;
+    ThreadCache* next;  // all caches; guarded by their list's lock
+    ThreadCache* previous;
 
     // Heaps' records lie 64 KiB apart.
     HeapSlot& SlotOf(const void* heap) noexcept {
@@ -76,6 +104,10 @@ void DestroyThreadCache(ThreadCache* cache) noexcept;
 // Bins of a private heap, zeroed; nullptr when memory is short.
 HeapBins* CreateHeapBins() noexcept;
 void DestroyHeapBins(HeapBins* bins) noexcept;
+
+// The list of all caches, and its lock. Who holds it waits for no other.
+extern constinit os::Lock g_caches_lock;
+extern constinit ThreadCache* g_first_cache;
 
 // Caches alive now.
 size_t ThreadCacheCount() noexcept;

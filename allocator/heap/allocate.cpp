@@ -6,6 +6,7 @@
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
 #include "heap/runs.h"
+#include "heap/tick.h"
 #include "os/process.h"
 
 namespace strata::heap {
@@ -129,23 +130,34 @@ void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept {
 }
 
 void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept {
+    if (alignment <= kMinAlignment) return Allocate(heap, bytes, zero);
+    SizeClass size_class;
+    if (STRATA_LIKELY(heap.is_plain && AlignedClassOf(bytes, alignment, size_class))) {
+        return AllocateFromSlab(heap, size_class, bytes, zero);
+    }
     AllocateOptions options;
     options.alignment = alignment;
     options.zero = zero;
-    return alignment <= kMinAlignment ? Allocate(heap, bytes, zero)
-                                      : AllocateWith(heap, bytes, options);
+    return AllocateWith(heap, bytes, options);
 }
 
 namespace {
 
 // Of a bin with nothing to hand out: the magazine of freed blocks takes the other's place, if there is
-// anything in it. A full one that can still grow is a reason to grow: Refill does it.
-STRATA_INLINE bool TakeFreed(cache::Bin& bin, size_t class_index) noexcept {
+// anything in it. A full one that can still grow is a reason to grow: Refill does it. What a veil hides is
+// not to be touched here, and now and then Refill is to look at the clock.
+STRATA_INLINE bool TakeFreed(cache::ThreadCache& cache, cache::Bin& bin,
+                             size_t class_index) noexcept {
     const ClassInfo& info = kClassTable[class_index];
     if (bin.free_top == bin.free_base ||
         (bin.free_top == bin.free_end && bin.free_capacity() < info.swap_max)) {
         return false;
     }
+    if (STRATA_UNLIKELY(cache.swaps_left == 0 ||
+                        cache::IsVeiled(cache, static_cast<SizeClass>(class_index)))) {
+        return false;
+    }
+    --cache.swaps_left;
     bin.SwapEmpty();
     return true;
 }
@@ -171,7 +183,7 @@ STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
     cache::Bin& bin = cache->bins[found.index];
     slab::FreeBlock block;
     if (STRATA_UNLIKELY(!bin.Pop(block))) {
-        const bool found_some = TakeFreed(bin, found.index) && bin.Pop(block);
+        const bool found_some = TakeFreed(*cache, bin, found.index) && bin.Pop(block);
         if (STRATA_UNLIKELY(!found_some)) return AllocateSlow(bytes, kZero);
     }
     return FinishMedium<kZero>(block, found, bytes);
@@ -191,7 +203,7 @@ void* AllocateSlow(size_t bytes, bool zero) noexcept {
         const SizeClass size_class = ClassOf(bytes);
         cache::Bin& bin = cache->bins[Index(size_class)];
         slab::FreeBlock block;
-        if (TakeFreed(bin, Index(size_class)) && bin.Pop(block)) {
+        if (TakeFreed(*cache, bin, Index(size_class)) && bin.Pop(block)) {
             return Finish(block, size_class, bytes, zero);
         }
     }
@@ -203,7 +215,7 @@ void* AllocateMedium(size_t bytes) noexcept { return PopMedium<false>(bytes); }
 void* AllocateMediumZeroed(size_t bytes) noexcept { return PopMedium<true>(bytes); }
 
 void FreeSlow(void* block) noexcept {
-    if (block != nullptr) Free(nullptr, block);
+    if (block != nullptr && !ParkIfFast(block)) Free(nullptr, block);
 }
 
 }  // namespace strata::heap

@@ -1,11 +1,11 @@
 #include "heap/bins.h"
 
 #include <cstring>
+#include <utility>
 
 #include "arena/process_arenas.h"
 #include "heap/heap.h"
-#include "heap/parked_runs.h"
-#include "os/process.h"
+#include "heap/tick.h"
 
 namespace strata::heap {
 
@@ -118,9 +118,23 @@ void SwapAndGrow(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     bin.SetFree(bin.free_magazine(), 0);
 }
 
+// A thread whose frees feed its allocations comes to no slower path than this one. Now and then it is to
+// look at the clock all the same.
+void TickSwap(Heap& heap) noexcept {
+    if (!heap.is_process_heap) return;
+    ThreadCache& cache = *cache::CurrentCache();
+    if (cache.swaps_left != 0) {
+        --cache.swaps_left;
+        return;
+    }
+    cache.swaps_left = kSwapsPerTick;
+    PurgeTick(heap);
+}
+
 // Fills the empty bin: from its other magazine, the depot, or the slabs.
 bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     if (bin.free_count() != 0) {
+        TickSwap(heap);
         if (bin.free_top == bin.free_end) {
             SwapAndGrow(heap, bin, size_class);
         } else {
@@ -208,6 +222,7 @@ Bin* BinFor(Heap& heap, SizeClass size_class) noexcept {
 
 bool TakeBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock& block) noexcept {
     if (bin != nullptr) {
+        const BinInHand in_hand(heap, size_class, cache::Sides::kAlloc);
         if (bin->Pop(block)) return true;
         if (Refill(heap, *bin, size_class)) return bin->Pop(block);
     }
@@ -216,10 +231,27 @@ bool TakeBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock& block) noe
 
 void GiveBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock block) noexcept {
     if (bin != nullptr) {
+        const BinInHand in_hand(heap, size_class, cache::Sides::kFree);
         if (bin->Push(block.block, block.state)) return;
         if (MakeRoom(heap, *bin, size_class) && bin->Push(block.block, block.state)) return;
     }
     GiveUncached(heap, size_class, block);
+}
+
+void ReturnToSlabs(Heap& heap, SizeClass size_class, const FreeBlock* blocks,
+                   uint32_t count) noexcept {
+    const PartGuard guard(heap, size_class);
+    ReturnBlocks(heap.classes[Index(size_class)], blocks, count);
+}
+
+void EmptyBin(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
+    for (const auto& [magazine, count] : {std::pair{bin.alloc_magazine(), bin.alloc_count()},
+                                          std::pair{bin.free_magazine(), bin.free_count()}}) {
+        if (magazine == nullptr) continue;
+        if (count != 0) ReturnToSlabs(heap, size_class, magazine->blocks, count);
+        cache::DestroyMagazine(magazine);
+    }
+    bin = Bin{};
 }
 
 void HandInBins(Heap& heap, Bin* bins) noexcept {
@@ -268,27 +300,6 @@ void DrainDepots(Heap& heap, bool surplus_only) noexcept {
             cache::DestroyMagazine(magazine);
         }
     }
-}
-
-void PurgeTick(Heap& heap) noexcept {
-    const uint64_t now = os::Milliseconds();
-    const uint64_t epoch = now / kEpochMilliseconds;
-    // Decay counts in epochs: once in each is enough.
-    if (STRATA_LIKELY(heap.ticked_epoch.load(std::memory_order_relaxed) == epoch)) return;
-    heap.ticked_epoch.store(epoch, std::memory_order_relaxed);
-    uint64_t drained = heap.drained_epoch.load(std::memory_order_relaxed);
-    if (epoch - drained >= kDepotEpochs &&
-        heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {
-        DrainDepots(heap, true);
-    }
-    // They are the process heap's: for another heap's sake its lock is not taken, as the caller may hold
-    // that other heap.
-    if (heap.is_process_heap) {
-        cache::ThreadCache* const cache = cache::CurrentCache();
-        if (cache != nullptr) ReleaseParkedRuns(*cache, false);
-    }
-    slab::PurgeRuns(now, false);
-    arena::PurgeTick();
 }
 
 }  // namespace strata::heap

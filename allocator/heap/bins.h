@@ -17,6 +17,13 @@ bool TakeBlock(Heap& heap, cache::Bin* bin, SizeClass size_class, slab::FreeBloc
 // Gives one free block back, through `bin` when it is not nullptr. Its state byte is free.
 void GiveBlock(Heap& heap, cache::Bin* bin, SizeClass size_class, slab::FreeBlock block) noexcept;
 
+// Puts free blocks of a class back in their slabs.
+void ReturnToSlabs(Heap& heap, SizeClass size_class, const slab::FreeBlock* blocks,
+                   uint32_t count) noexcept;
+
+// Empties a bin into the slabs, rather than the depot: nobody wants these blocks.
+void EmptyBin(Heap& heap, cache::Bin& bin, SizeClass size_class) noexcept;
+
 // Empties kSizeClasses bins into the heap's depots and slabs; the bins are as new afterwards.
 void HandInBins(Heap& heap, cache::Bin* bins) noexcept;
 
@@ -26,9 +33,5 @@ void HandInSlot(cache::HeapSlot& slot) noexcept;
 
 // Empties all depots of `heap` into its slabs; or, with `surplus_only`, what they did not need lately.
 void DrainDepots(Heap& heap, bool surplus_only) noexcept;
-
-// Lets memory go that has decayed, in `heap`'s depots and everywhere below; without any lock held
-// but possibly the whole heap's. Cheap when nothing is due.
-void PurgeTick(Heap& heap) noexcept;
 
 }  // namespace strata::heap

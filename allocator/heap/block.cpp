@@ -34,6 +34,9 @@ BlockInfo DescribeInSlab(const Slab& slab, const void* pointer) noexcept {
     info.status = BlockStatus::kUnallocated;
     const uint32_t index = slab.IndexOf(pointer);
     if (index >= slab.blocks) return info;  // behind the last block
+    // A slab that a heap left behind when it ended has no blocks.
+    const auto* const heap = static_cast<const Heap*>(slab.heap);
+    if (heap->life.load(kRelaxed) != Heap::Life::kAlive) return info;
     const uint8_t state = LoadState(slab.states + index);
     info.heap = static_cast<Heap*>(slab.heap);
     info.block = slab.BlockAt(index);

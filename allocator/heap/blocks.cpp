@@ -6,6 +6,7 @@
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
 #include "heap/runs.h"
+#include "heap/tick.h"
 #include "os/process.h"
 
 namespace strata::heap {

@@ -66,12 +66,34 @@ public:
     Heap* next;  // in creation order; guarded by the registry's lock
     Heap* previous;
 
+    // Classes that ever had a slab. Only grows as long as the heap lives.
+    std::atomic<uint64_t> used_classes[(kSizeClasses + 63) / 64];
+
+    // What a heap that ended left behind for the next one in its record (dormant.h). Guarded by the
+    // registry's lock once it is in a list there.
+    uint32_t dormant_serial;   // of the heap that was
+    uint64_t dormant_epoch;    // when it ended
+    uintptr_t dormant_thread;  // whose bins still hold blocks of its slabs; 0: nobody's
+
     ClassState classes[kSizeClasses];
 
     uint16_t BinOffset(SizeClass size_class) const noexcept {
         return is_process_heap ? cache::BinOffset(size_class) : cache::kNoBinOffset;
     }
+    void NoteUse(SizeClass size_class) noexcept {
+        std::atomic<uint64_t>& word = used_classes[Index(size_class) / 64];
+        const uint64_t bit = uint64_t{1} << (Index(size_class) % 64);
+        if ((word.load(std::memory_order_relaxed) & bit) == 0) {
+            word.fetch_or(bit, std::memory_order_relaxed);
+        }
+    }
+    bool Uses(size_t class_index) const noexcept {
+        const uint64_t word = used_classes[class_index / 64].load(std::memory_order_relaxed);
+        return (word >> (class_index % 64) & 1) != 0;
+    }
+    // For SlabSet::Take, which may make a slab of the class.
     slab::SlabRequest RequestFor(SizeClass size_class) noexcept {
+        NoteUse(size_class);
         return {size_class, serial.load(std::memory_order_relaxed),
                 this,       BinOffset(size_class),
                 false,      access,

@@ -10,17 +10,6 @@ namespace strata::heap {
 using cache::ThreadCache;
 using slab::LargeRun;
 
-LargeRun* TakeParkedRun(ThreadCache& cache, size_t bytes, bool zero) noexcept {
-    if (bytes > kParkedSlices * kSliceSize) return nullptr;
-    const size_t slices = DivideUp(bytes, kSliceSize);
-    LargeRun* const run = cache.parked[slices];
-    if (run == nullptr || run->committed < bytes) return nullptr;
-    cache.parked[slices] = nullptr;
-    cache.parked_bytes -= run->committed;
-    slab::ReviveRun(*run, bytes, zero);
-    return run;
-}
-
 bool ParkRun(Heap& heap, LargeRun& run) noexcept {
     if (!heap.is_process_heap || !heap.is_plain) return false;
     if (run.slices > kParkedSlices || run.direct) return false;
@@ -28,7 +17,10 @@ bool ParkRun(Heap& heap, LargeRun& run) noexcept {
     if (STRATA_UNLIKELY(cache == nullptr)) cache = cache::CreateThreadCache();
     if (cache == nullptr || cache == &cache::g_detached_cache) return false;
     if (cache->parked[run.slices] != nullptr) return false;
-    if (cache->parked_bytes + run.committed > kParkedBytes) return false;
+    if (run.committed > kParkedBytes) return false;
+    // What was parked longer ago is less likely to be asked for than this one.
+    if (cache->parked_bytes + run.committed > kParkedBytes) ReleaseParkedRuns(*cache, true);
+    cache->parks_left = kParksPerTick;
     cache->parked[run.slices] = &run;
     cache->parked_bytes += run.committed;
     run.freed_epoch = heap.ticked_epoch.load(std::memory_order_relaxed);

@@ -3,11 +3,16 @@
 #include <new>
 
 #include "arena/process_arenas.h"
+#include "arena/purge_policy.h"
+#include "cache/veil.h"
 #include "heap/bins.h"
+#include "heap/dormant.h"
 #include "heap/fast_path.h"
 #include "heap/heap.h"
+#include "heap/heap_pool.h"
 #include "heap/options.h"
 #include "heap/parked_runs.h"
+#include "heap/tick.h"
 #include "os/process.h"
 
 namespace strata::heap {
@@ -20,74 +25,13 @@ namespace {
 
 using arena::g_memory;
 
-// Serials below this are owners with a meaning of their own (metadata, runs).
-constexpr uint32_t kFirstSerial = 16;
-
-// Records lie in regions of this many, 64 KiB of addresses and one page of memory each. A record
-// stays committed when its heap ends, so that a stale handle can be looked at.
-constexpr size_t kHeapsPerRegion = 1024;
-constexpr size_t kRegionBytes = kHeapsPerRegion * kSliceSize;
-constexpr size_t kRegions = 64;
-
-struct Region {
-    std::atomic<char*> base;
-    std::atomic<uint32_t> created;  // records that have memory
-};
-
-constinit Region g_regions[kRegions] = {};
-constinit Heap* g_free_records = nullptr;  // destroyed heaps' records, linked by next
 constinit Heap* g_last_heap = nullptr;
-constinit uint32_t g_next_serial = kFirstSerial;
 constinit bool g_slot_created = false;
 constinit HeapRequest g_process_heap_request;
 constinit std::atomic<size_t> g_region_heaps{0};  // alive, or about to be
 constinit std::atomic<bool> g_process_ending{false};
 
 void OnThreadExit(void*) noexcept { ThreadDetach(); }
-
-Heap* NewRecord() noexcept {
-    for (Region& region : g_regions) {
-        char* base = region.base.load(std::memory_order_relaxed);
-        if (base == nullptr) {
-            os::ReserveRequest request;
-            request.bytes = kRegionBytes;
-            base = static_cast<char*>(g_memory.Reserve(request));
-            if (base == nullptr) return nullptr;
-            region.base.store(base, std::memory_order_release);
-        }
-        const uint32_t created = region.created.load(std::memory_order_relaxed);
-        if (created == kHeapsPerRegion) continue;
-        char* const record = base + created * kSliceSize;
-        if (!g_memory.Commit(record, kPageSize, kPageSize)) return nullptr;
-        Heap* const heap = new (record) Heap{};
-        region.created.store(created + 1, std::memory_order_release);
-        return heap;
-    }
-    return nullptr;
-}
-
-// A record with a serial of its own, not alive yet, or nullptr. REQUIRES: g_registry_lock.
-Heap* TakeRecordLocked() noexcept {
-    Heap* heap = g_free_records;
-    if (heap != nullptr) {
-        g_free_records = heap->next;
-    } else {
-        heap = NewRecord();
-        if (heap == nullptr) return nullptr;
-    }
-    // A reused record is not made anew: others may look at it through stale handles. All lists in it
-    // are empty, and its locks free.
-    heap->serial.store(g_next_serial++, std::memory_order_relaxed);
-    if (g_next_serial == 0) g_next_serial = kFirstSerial;
-    return heap;
-}
-
-// REQUIRES: g_registry_lock.
-void GiveRecordBackLocked(Heap* heap) noexcept {
-    heap->serial.store(0, std::memory_order_relaxed);
-    heap->next = g_free_records;
-    g_free_records = heap;
-}
 
 // What a heap is, from what was asked for. Before it is alive.
 void Configure(Heap& heap, const HeapRequest& request, bool is_process_heap) noexcept {
@@ -227,7 +171,7 @@ bool Initialize() noexcept {
     if (!arena::InitializeProcessArenas()) return false;
     if (!g_slot_created) g_slot_created = os::CreateThreadSlot(&OnThreadExit);
     if (!g_slot_created) return false;
-    Heap* heap = TakeRecordLocked();
+    Heap* heap = TakeRecordLocked(false);
     if (heap == nullptr) return false;
     Configure(*heap, g_process_heap_request, true);
     BeginLifeLocked(heap);
@@ -250,19 +194,23 @@ bool InitializeWithChecks(bool check_tail, bool check_free) noexcept {
 
 Heap* CreateHeap(const HeapRequest& request) noexcept {
     if (!Initialize()) return nullptr;
+    const bool plain =
+        request.maximum == 0 && !request.executable && !request.check_tail && !request.check_free;
     Heap* heap = nullptr;
     {
         const os::LockGuard guard(g_registry_lock);
-        heap = TakeRecordLocked();
+        heap = TakeRecordLocked(plain);
     }
     if (heap == nullptr) return nullptr;
     Configure(*heap, request, false);
+    WakeSlabs(*heap);
     const bool made = request.maximum != 0           ? MakeRegion(*heap, request)
                       : request.initial > kSliceSize ? CanCommit(request.initial)
                                                      : true;
+    if (!made) StripSlabs(*heap);
     const os::LockGuard guard(g_registry_lock);
     if (!made) {
-        GiveRecordBackLocked(heap);
+        GiveRecordBackLocked(heap, false);
         return nullptr;
     }
     BeginLifeLocked(heap);
@@ -270,43 +218,30 @@ Heap* CreateHeap(const HeapRequest& request) noexcept {
 }
 
 void DestroyHeap(Heap* heap) noexcept {
+    const uint32_t serial = heap->serial.load(std::memory_order_relaxed);
     EndLife(*heap);
-    for (ClassState& state : heap->classes) {
-        while (cache::Magazine* magazine = state.depot.Take()) cache::DestroyMagazine(magazine);
-        state.slabs.DestroyAll();
-    }
+    bool dormant = LaySlabsToRest(*heap, serial);
     while (slab::LargeRun* run = heap->runs) {
         heap->runs = run->next;
         arena::g_arenas.SetOwner(run->base, 1, slab::kRunOwner);
         if (slab::MarkFree(*run)) slab::FreeRun(run);
     }
-    heap->runs = nullptr;
     if (heap->region != nullptr) {
         slab::DestroyRegion(heap->region);
         heap->region = nullptr;
         g_region_heaps.fetch_sub(1, std::memory_order_relaxed);
     }
+    const uint64_t now = os::Milliseconds();
+    heap->dormant_epoch = now / kEpochMilliseconds;
+    if (dormant && DormantRecords() >= kDormantHeaps) {
+        StripSlabs(*heap);
+        dormant = false;
+    }
     {
         const os::LockGuard guard(g_registry_lock);
-        GiveRecordBackLocked(heap);
+        GiveRecordBackLocked(heap, dormant);
     }
-    slab::PurgeRuns(os::Milliseconds(), false);
-    arena::PurgeTick();
-}
-
-Heap* FromHandle(void* handle) noexcept {
-    const uintptr_t address = AddressOf(handle);
-    if (address % kSliceSize != 0) return nullptr;
-    for (const Region& region : g_regions) {
-        const char* base = region.base.load(std::memory_order_acquire);
-        if (base == nullptr) return nullptr;
-        const uintptr_t offset = address - AddressOf(base);
-        if (offset >= kRegionBytes) continue;
-        if (offset / kSliceSize >= region.created.load(std::memory_order_acquire)) return nullptr;
-        Heap* heap = static_cast<Heap*>(handle);
-        return heap->life.load(std::memory_order_acquire) == Heap::Life::kAlive ? heap : nullptr;
-    }
-    return nullptr;
+    PurgeProcess(now);
 }
 
 uint32_t Options(const Heap& heap) noexcept { return heap.options; }
@@ -348,6 +283,7 @@ void ThreadDetach() noexcept {
     if (cache == nullptr || cache == &cache::g_detached_cache) return;
     if (g_process_ending.load(std::memory_order_relaxed)) return;
     if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {
+        cache::LiftAllVeils(*cache);
         HandInBins(*heap, cache->bins);
         ReleaseParkedRuns(*cache, true);
     }
@@ -381,12 +317,14 @@ void LockEverything() noexcept {
     arena::g_arenas.lock().Acquire();
     arena::g_metadata.lock().Acquire();
     arena::g_metadata_arenas.lock().Acquire();
+    cache::g_caches_lock.Acquire();
 }
 
 namespace {
 
 // In the child the visitors of other threads are gone, and their pins with them.
 void UnlockAll(bool in_child) noexcept {
+    cache::g_caches_lock.Release();
     arena::g_metadata_arenas.lock().Release();
     arena::g_metadata.lock().Release();
     arena::g_arenas.lock().Release();

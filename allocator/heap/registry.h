@@ -24,4 +24,7 @@ Heap* PinOwner(uint32_t serial) noexcept;
 Heap* PinRegionHeap(const void* pointer) noexcept;
 void Unpin(Heap& heap) noexcept;
 
+// Gives back what heaps left behind that ended some time ago (dormant.h), or `everything` of it.
+void StripDormant(uint64_t now, bool everything) noexcept;
+
 }  // namespace strata::heap

@@ -11,7 +11,7 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 
 void AddSlab(const slab::Slab& slab, ClassStatistics& sum) noexcept {
     ++sum.slabs;
-    sum.committed += RoundUp(size_t{slab.limit} * slab.spacing(), kPageSize);
+    sum.committed += slab.committed();
     const size_t usable = slab.usable();
     for (uint32_t i = 0; i < slab.limit; ++i) {
         uint32_t slack;

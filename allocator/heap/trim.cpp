@@ -1,4 +1,5 @@
 // Giving memory back on request.
+#include "cache/veil.h"
 #include "heap/bins.h"
 #include "heap/fast_path.h"
 #include "heap/heap.h"
@@ -15,6 +16,7 @@ void HandInOwnBins(Heap& heap) noexcept {
     cache::ThreadCache* cache = cache::CurrentCache();
     if (cache == nullptr || cache == &cache::g_detached_cache) return;
     if (heap.is_process_heap) {
+        cache::LiftAllVeils(*cache);
         HandInBins(heap, cache->bins);
         ReleaseParkedRuns(*cache, true);
         return;
@@ -39,6 +41,7 @@ void Trim(Heap& heap) noexcept {
 void PurgeAll() noexcept {
     if (g_process_heap.load(std::memory_order_acquire) == nullptr) return;
     ForEachHeap([](void*, Heap& heap) { Trim(heap); }, nullptr);
+    StripDormant(os::Milliseconds(), true);
     slab::PurgeRuns(os::Milliseconds(), true);
     arena::PurgeEverything();
 }

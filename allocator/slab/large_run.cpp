@@ -43,15 +43,6 @@ void DecommitTail(LargeRun& run, size_t end) noexcept {
     if (run.touched > end) run.touched = end;
 }
 
-// Zeroes [from, to) where it may hold data, and notes that the caller may now write up to `to`, and
-// whoever fills the tail behind that.
-void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept {
-    const size_t dirty_end = run.touched < to ? run.touched : to;
-    if (zero && from < dirty_end) std::memset(run.base + from, 0, dirty_end - from);
-    const size_t end = PagesUp(to + run.tail);
-    if (end > run.touched) run.touched = end;
-}
-
 // From the cache: whole, committed, its slice map entries in place.
 LargeRun* TakeCached(const RunRequest& request, size_t placed) noexcept {
     LargeRun* run = g_run_cache.Take(DivideUp(placed, kSliceSize), request.alignment);
@@ -86,6 +77,13 @@ bool PlaceDirect(LargeRun& run, size_t bytes, size_t alignment) noexcept {
 
 }  // namespace
 
+void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept {
+    const size_t dirty_end = run.touched < to ? run.touched : to;
+    if (zero && from < dirty_end) std::memset(run.base + from, 0, dirty_end - from);
+    const size_t end = PagesUp(to + run.tail);
+    if (end > run.touched) run.touched = end;
+}
+
 size_t DirectCommitted() noexcept { return g_direct_committed.load(std::memory_order_relaxed); }
 void CountDirectCommitted(size_t added, size_t removed) noexcept {
     g_direct_committed.fetch_add(added - removed, std::memory_order_relaxed);
@@ -114,6 +112,8 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
     LargeRun* run = cacheable ? TakeCached(request, placed) : nullptr;
     const bool cached = run != nullptr;
     if (!cached) {
+        // None of the cached runs is what is wanted; put together, their pages may be.
+        if (cacheable && g_arenas.warm_slices() < DivideUp(placed, kSliceSize)) PurgeRuns(0, true);
         run = static_cast<LargeRun*>(g_metadata.Allocate(sizeof(LargeRun)));
         if (run == nullptr) return nullptr;
         new (run) LargeRun{};
@@ -133,19 +133,6 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
     run->state.store(RunState::kLive, std::memory_order_release);
     if (!cached) g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);
     return run;
-}
-
-bool MarkFree(LargeRun& run) noexcept {
-    return run.state.exchange(RunState::kFree, std::memory_order_acq_rel) == RunState::kLive;
-}
-
-void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept {
-    if (run.has_user.load(std::memory_order_relaxed)) {
-        run.has_user.store(false, std::memory_order_relaxed);
-    }
-    ZeroAndTouch(run, 0, bytes, zero);
-    run.requested.store(bytes, std::memory_order_relaxed);
-    run.state.store(RunState::kLive, std::memory_order_release);
 }
 
 void FreeRun(LargeRun* run) noexcept {

@@ -15,6 +15,7 @@
 
 #include "arena/arena_set.h"
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "base/constants.h"
 #include "base/state_byte.h"
 #include "os/lock.h"
@@ -62,15 +63,26 @@ struct RunRequest {
     void* heap = nullptr;
 };
 
+// Zeroes [from, to) of a run where it may hold data, if `zero`, and notes that the caller may now write up
+// to `to`, and whoever fills the tail behind that.
+void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept;
+
 // A live run without user record; nullptr when memory is short.
 LargeRun* AllocateRun(const RunRequest& request) noexcept;
 
 // Marks a live run free; false when it is free already. Exactly one caller gets true.
-bool MarkFree(LargeRun& run) noexcept;
+inline bool MarkFree(LargeRun& run) noexcept {
+    return run.state.exchange(RunState::kFree, std::memory_order_acq_rel) == RunState::kLive;
+}
 
 // Makes a run live again that MarkFree returned true for, without user record. With `zero`, its bytes
 // are zero. REQUIRES: bytes <= run.committed; no tail.
-void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept;
+STRATA_INLINE void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept {
+    run.has_user.store(false, std::memory_order_relaxed);
+    if (STRATA_UNLIKELY(zero || bytes > run.touched)) ZeroAndTouch(run, 0, bytes, zero);
+    run.requested.store(bytes, std::memory_order_relaxed);
+    run.state.store(RunState::kLive, std::memory_order_release);
+}
 
 // Gives up a run that MarkFree returned true for, into the cache or back to the arena.
 void FreeRun(LargeRun* run) noexcept;

@@ -57,7 +57,96 @@ bool Grow(Slab& slab, bool grow_fast) noexcept {
     return true;
 }
 
+// ---- holes -------------------------------------------------------------------------------------------
+
+size_t HolesEnd(const Slab& slab) noexcept {
+    return RoundUp(slab.limit * slab.spacing(), kPageSize);
+}
+
+size_t HoleBytes(const Slab& slab) noexcept { return HolesEnd(slab) - slab.committed(); }
+
+// The blocks that have a byte in these pages.
+struct BlockRange {
+    uint32_t first;
+    uint32_t end;
+};
+BlockRange BlocksOf(const Slab& slab, size_t page, size_t pages) noexcept {
+    const size_t spacing = slab.spacing();
+    const size_t end = DivideUp((page + pages) * kPageSize, spacing);
+    return {static_cast<uint32_t>(page * kPageSize / spacing),
+            end < slab.limit ? static_cast<uint32_t>(end) : slab.limit};
+}
+
+bool Listed(const Slab& slab, uint32_t index) noexcept {
+    return (slab.bits[index / 64] >> (index % 64) & 1) != 0;
+}
+
+// Whether all blocks of this page are free; those that were hidden for the page before are.
+bool IsFreePage(const Slab& slab, size_t page) noexcept {
+    const BlockRange range = BlocksOf(slab, page, 1);
+    for (uint32_t i = range.first; i < range.end; ++i) {
+        if (!Listed(slab, i)) return false;
+    }
+    return range.first != range.end;
+}
+
+// Takes the blocks of these pages out of the bitmap. Those that lie in them whole will be zero.
+void HideBlocks(Slab& slab, size_t page, size_t pages) noexcept {
+    const BlockRange range = BlocksOf(slab, page, pages);
+    for (uint32_t i = range.first; i < range.end; ++i) {
+        if (!Listed(slab, i)) continue;
+        slab.bits[i / 64] &= ~(uint64_t{1} << (i % 64));
+        --slab.free;
+        ++slab.absent;
+        const size_t begin = size_t{i} * slab.spacing();
+        const bool whole =
+            begin >= page * kPageSize && begin + slab.spacing() <= (page + pages) * kPageSize;
+        if (whole) StoreState(slab.states + i, static_cast<uint8_t>(State::kFreeZero));
+    }
+}
+
+// Commits all pages again, and puts the blocks back in the bitmap.
+bool CloseHoles(Slab& slab) noexcept {
+    if (!arena::g_arenas.FillHoles(slab.base, HolesEnd(slab), HoleBytes(slab))) return false;
+    const size_t pages = HolesEnd(slab) / kPageSize;
+    for (size_t page = slab.holes.FindSet(0); page < pages; page = slab.holes.FindSet(page + 1)) {
+        const BlockRange range = BlocksOf(slab, page, 1);
+        for (uint32_t i = range.first; i < range.end; ++i) {
+            if (!Listed(slab, i)) PutBlock(slab, i);
+        }
+    }
+    slab.holes.ClearRange(0, pages);
+    slab.absent = 0;
+    return true;
+}
+
 }  // namespace
+
+void PunchHoles(Slab& slab) noexcept {
+    if (slab.free != slab.seen_free) {
+        slab.seen_free = slab.free;
+        slab.quiet = 0;
+        return;
+    }
+    if (slab.quiet > kQuietLooks || ++slab.quiet != kQuietLooks) return;
+    if (slab.fill_free || slab.absent != 0) return;
+    const size_t pages = slab.limit * slab.spacing() / kPageSize;  // whole ones
+    for (size_t page = 0; page < pages; ++page) {
+        size_t end = page;
+        while (end < pages && IsFreePage(slab, end)) ++end;
+        const size_t count = end - page;
+        if (count < kLeastHolePages) {
+            page = end;
+            continue;
+        }
+        char* const from = slab.base + page * kPageSize;
+        if (!arena::g_arenas.DecommitHole(from, count * kPageSize)) return;
+        slab.holes.SetRange(page, count);
+        HideBlocks(slab, page, count);
+        page = end;
+    }
+    slab.seen_free = slab.free;
+}
 
 size_t SlabRecordBytes(SizeClass size_class) noexcept {
     return RecordBytes(InfoOf(size_class).blocks);
@@ -97,13 +186,33 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
 }
 
 void DestroySlab(Slab* slab) noexcept {
+    // The arena takes the pages of a slice for a prefix.
+    const bool whole =
+        slab->absent == 0 ||
+        arena::g_arenas.Decommit(slab->base, slab->base + slab->size(), HoleBytes(*slab)) ||
+        arena::g_arenas.FillHoles(slab->base, HolesEnd(*slab), HoleBytes(*slab));
     arena::g_slice_map.Clear(AddressOf(slab->base), slab->slices);
-    arena::g_arenas.Free(slab->base, slab->slices);
+    // When the system refused both, nobody may have these slices any more.
+    if (whole) arena::g_arenas.Free(slab->base, slab->slices);
     arena::g_metadata.Free(slab, SlabRecordBytes(slab->size_class));
 }
 
+void ResetSlab(Slab& slab) noexcept {
+    std::memset(slab.states, static_cast<int>(State::kFreeDirty), slab.limit);
+    const uint32_t whole = slab.limit / 64;
+    std::memset(slab.bits, 0xff, whole * sizeof(uint64_t));
+    if (slab.limit % 64 != 0) slab.bits[whole] = (uint64_t{1} << (slab.limit % 64)) - 1;
+    slab.free = slab.limit;
+    slab.first_word = 0;
+}
+
 uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) noexcept {
-    if (slab.free == 0 && (slab.limit == slab.blocks || !Grow(slab, grow_fast))) return 0;
+    if (slab.free == 0) {
+        const bool more = slab.absent != 0           ? CloseHoles(slab)
+                          : slab.limit < slab.blocks ? Grow(slab, grow_fast)
+                                                     : false;
+        if (!more) return 0;
+    }
     const size_t spacing = slab.spacing();
     const uint32_t taken = want < slab.free ? want : slab.free;
     uint32_t word = slab.first_word;

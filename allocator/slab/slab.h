@@ -12,6 +12,8 @@
 
 #include "arena/arena_set.h"
 #include "arena/process_arenas.h"
+#include "base/bitmap.h"
+#include "base/bits.h"
 #include "base/size_classes.h"
 #include "base/state_byte.h"
 
@@ -34,15 +36,23 @@ struct Slab {
     uint32_t limit;       // blocks whose pages are committed
     uint32_t free;        // ones in the bitmap
     uint32_t first_word;  // no one in the bitmap words before this
+    uint32_t seen_free;   // `free` when PunchHoles was last asked
+    uint32_t absent;  // free blocks that are not in the bitmap, as pages of them were decommitted
     SizeClass size_class;
     uint8_t slices;
-    bool in_partial;   // which list of its SlabSet
-    bool fill_free;    // free blocks that are not zero hold the fill pattern (base/fill.h)
-    uint64_t bits[1];  // blocks / 64, rounded up
+    bool in_partial;  // which list of its SlabSet
+    uint8_t quiet;    // how often it was the same
+    bool fill_free;   // free blocks that are not zero hold the fill pattern (base/fill.h)
+    Bitmap<kMaxSlabSlices * kPagesPerSlice> holes;  // decommitted pages before the limit
+    uint64_t bits[1];                               // blocks / 64, rounded up
 
-    bool IsFull() const noexcept { return free == 0 && limit == blocks; }
-    bool IsEmpty() const noexcept { return free == limit; }
+    bool IsFull() const noexcept { return free == 0 && limit == blocks && absent == 0; }
+    bool IsEmpty() const noexcept { return free + absent == limit; }
     size_t size() const noexcept { return slices * kSliceSize; }
+    size_t committed() const noexcept {
+        const size_t pages = DivideUp(size_t{limit} * spacing(), kPageSize);
+        return (pages - holes.CountInRange(0, pages)) * kPageSize;
+    }
     uint32_t spacing() const noexcept { return InfoOf(size_class).spacing; }
     uint32_t usable() const noexcept { return InfoOf(size_class).usable; }
     char* BlockAt(uint32_t index) const noexcept { return base + size_t{index} * spacing(); }
@@ -72,6 +82,13 @@ Slab* CreateSlab(const SlabRequest& request) noexcept;
 
 // Gives the slab's slices and its record back. All its blocks end, live or not.
 void DestroySlab(Slab* slab) noexcept;
+
+// To be called now and then: decommits pages of a slab from which nothing was taken for some calls, and to which
+// nothing was returned, where all their blocks are in the bitmap. The next need for blocks commits them again.
+void PunchHoles(Slab& slab) noexcept;
+
+// Makes all blocks of a slab free, live or not, as far as they have pages. REQUIRES: no holes.
+void ResetSlab(Slab& slab) noexcept;
 
 // Takes up to `want` blocks, lowest address first, committing more pages when none is left.
 // Returns how many; 0 when the slab is full or the commit failed.

@@ -95,6 +95,18 @@ void SlabSet::PutAll(const FreeBlock* blocks, uint32_t count) noexcept {
     }
 }
 
+Slab* SlabSet::DestroyAllButOne(size_t budget) noexcept {
+    Slab* kept = partial_ != nullptr ? partial_ : full_;
+    if (kept != nullptr && (kept->absent != 0 || kept->committed() > budget)) kept = nullptr;
+    if (kept != nullptr) Unlink(kept->in_partial ? partial_ : full_, kept);
+    DestroyAll();
+    if (kept == nullptr) return nullptr;
+    ResetSlab(*kept);
+    kept->in_partial = true;
+    Link(partial_, kept, true);
+    return kept;
+}
+
 void SlabSet::DestroyAll() noexcept {
     for (Slab** list : {&partial_, &full_}) {
         while (*list != nullptr) {
@@ -102,6 +114,15 @@ void SlabSet::DestroyAll() noexcept {
             Unlink(*list, slab);
             DestroySlab(slab);
         }
+    }
+}
+
+void SlabSet::PunchHolesInSparse() noexcept {
+    if (partial_ == nullptr) return;
+    Slab* slab = partial_->previous;
+    for (uint32_t i = 0; i < kHoleLooks; ++i, slab = slab->previous) {
+        if (slab->free + slab->absent >= slab->limit / 2) PunchHoles(*slab);
+        if (slab == partial_) return;
     }
 }
 

@@ -29,6 +29,13 @@ public:
     // Ends all slabs, whatever lives in them.
     void DestroyAll() noexcept;
 
+    // Ends all slabs but one, whose blocks are all free then; that one, too, when it has more than `budget`
+    // bytes committed. Returns it, or nullptr.
+    Slab* DestroyAllButOne(size_t budget) noexcept;
+
+    // PunchHoles for those slabs of which least is in use, a bounded number.
+    void PunchHolesInSparse() noexcept;
+
     // Calls f(Slab&) for every slab; f must not change the set.
     template <typename F>
     void ForEach(F f) const {

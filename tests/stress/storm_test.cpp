@@ -185,7 +185,8 @@ TEST(Storm, ThreadsAreBornAndDie) {
         std::thread(one_thread).join();
         ASSERT_EQ(cache::ThreadCacheCount(), caches) << i;
     }
-    EXPECT_EQ(arena::g_memory.Counters().committed, before) << "flat from thread to thread";
+    EXPECT_LE(arena::g_memory.Counters().committed, before + kSliceSize)
+        << "flat from thread to thread";
     // Several at once; as many as ever live at the same time.
     for (size_t i = 0; i < 20 * kEffort; ++i) RunThreads(4, [&](size_t) { one_thread(); });
     const size_t four_at_once = CommittedAfterPurge();

@@ -70,6 +70,17 @@ TEST_F(ArenaSetTest, AWarmSliceIsPreferredForSingleOnes) {
     EXPECT_EQ(Take(1), first);
 }
 
+TEST_F(ArenaSetTest, ARunGoesWhereMostPagesAre) {
+    char* const base = Take(12);
+    CommitAll(base + 8 * kSliceSize, 3);
+    arenas_->Free(base, 12);
+    EXPECT_EQ(Take(3), base + 8 * kSliceSize) << "all of it";
+    EXPECT_EQ(Take(3), base) << "none has any, then the lowest";
+    arenas_->Free(base + 8 * kSliceSize, 3);
+    arenas_->Free(base, 3);
+    EXPECT_EQ(Take(4, 4), base + 8 * kSliceSize) << "aligned";
+}
+
 TEST_F(ArenaSetTest, AnotherArenaWhenOneIsFull) {
     std::vector<char*> runs;
     for (size_t i = 0; i < 9; ++i) runs.push_back(Take(kMaxRunSlices));

@@ -56,6 +56,25 @@ TEST_F(PurgeTest, PurgedSlicesAreZeroAndNotDirty) {
     EXPECT_EQ(test::FindNonZero(base, 0, 2 * kSliceSize), 2 * kSliceSize);
 }
 
+TEST_F(PurgeTest, CommittingAnewGivesBackWhatIsFreeElsewhere) {
+    constexpr size_t kFloor = kFreeCommitFloor / kSliceSize;
+    // Free, and in pieces: a run of two slices finds no place in it.
+    char* const base = Take(4 * kFloor);
+    CommitAll(base, 4 * kFloor);
+    for (size_t i = 0; i < 4 * kFloor; i += 2) arenas_->Free(base + i * kSliceSize, 1);
+    const size_t before = Committed();
+    char* const run = Take(2);
+    ASSERT_GE(run, base + 4 * kFloor * kSliceSize);
+    CommitAll(run, 2);
+    EXPECT_EQ(Committed(), before) << "as much as is new went back";
+    for (size_t i = 0; i < 4 * kFloor; ++i) CommitAll(Take(2), 2);
+    EXPECT_GE(arenas_->warm_slices() * kSliceSize, kFreeCommitFloor);
+    EXPECT_LE(arenas_->warm_slices() * kSliceSize,
+              kFreeCommitFloor + Committed() / kFreeCommitShare + kSliceSize);
+    faults_.FailFrom(test::kDecommit, 1);
+    CommitAll(Take(2), 2);
+}
+
 TEST_F(PurgeTest, YoungSlicesKeepTheirPages) {
     Warm(100);
     arenas_->Purge(After(0), false);

@@ -77,6 +77,28 @@ TEST_F(ParkedRuns, AreBounded) {
     EXPECT_EQ(cache::CurrentCache()->parked_bytes, 0u);
 }
 
+TEST_F(ParkedRuns, TheShortWayDoesTheSame) {
+    char* const first = TakeQuickly(kBytes);
+    char* const second = TakeQuickly(kBytes);
+    FreeSlow(first);
+    EXPECT_EQ(cache::CurrentCache()->parked[4]->base, first);
+    FreeSlow(second);  // no place for it
+    EXPECT_EQ(cache::CurrentCache()->parked[4]->base, first);
+    EXPECT_EQ(Describe(first).status, BlockStatus::kFreed);
+    for (uint32_t i = 0; i < 3 * kParksPerTick; ++i) {
+        char* const again = TakeQuickly(kBytes);
+        ASSERT_EQ(again, first);
+        FreeSlow(again);
+    }
+    EXPECT_TRUE(IsConsistent(*ProcessHeap()));
+}
+
+TEST_F(ParkedRuns, WhatCameLastStays) {
+    for (size_t slices = 2; slices <= kParkedSlices; ++slices) Give(Take(slices * kSliceSize));
+    ASSERT_NE(cache::CurrentCache()->parked[kParkedSlices], nullptr);
+    EXPECT_EQ(cache::CurrentCache()->parked_bytes, kParkedSlices * kSliceSize);
+}
+
 TEST_F(ParkedRuns, GoBackWhenTheThreadEnds) {
     const size_t before = test::CommittedAfterPurge();
     for (int i = 0; i < 10; ++i) {
@@ -110,6 +132,8 @@ TEST_F(ParkedRunsDeathTest, ADoubleFreeIsOne) {
     char* const block = TakeQuickly(kBytes);
     Give(block);
     EXPECT_FATAL(Give(block), "double free of block");
+    EXPECT_FATAL(FreeSlow(block), "double free of block");
+    EXPECT_FATAL(FreeSlow(block + 16), "double free of block");
     EXPECT_FATAL(Give(block + kSliceSize), "double free of block");
 }
 

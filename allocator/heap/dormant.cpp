@@ -1,0 +1,91 @@
+#include "heap/dormant.h"
+
+#include <bit>
+
+#include "arena/process_arenas.h"
+#include "heap/fast_path.h"
+
+namespace strata::heap {
+
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+template <typename F>
+void ForEachUsedClass(Heap& heap, F f) noexcept {
+    for (size_t word = 0; word < std::size(heap.used_classes); ++word) {
+        for (uint64_t left = heap.used_classes[word].load(kRelaxed); left != 0; left &= left - 1) {
+            f(word * 64 + static_cast<size_t>(std::countr_zero(left)));
+        }
+    }
+}
+
+// The calling thread's bins for the heap that had this serial, or nullptr.
+cache::HeapSlot* OwnSlot(Heap& heap, uint32_t serial) noexcept {
+    cache::ThreadCache* const cache = cache::TryCurrentCache();
+    if (cache == nullptr) return nullptr;
+    cache::HeapSlot& slot = cache->SlotOf(&heap);
+    return slot.heap == &heap && slot.serial == serial && slot.bins != nullptr ? &slot : nullptr;
+}
+
+// What was in the bin is no more; it gets new blocks from `slab`, if there is one.
+void FillBin(cache::Bin& bin, slab::Slab* slab) noexcept {
+    if (bin.alloc_magazine() == nullptr) bin.Swap();
+    cache::Magazine* const magazine = bin.alloc_magazine();
+    if (magazine == nullptr) return;
+    uint32_t taken = 0;
+    if (slab != nullptr) {
+        uint32_t want = InfoOf(slab->size_class).refill;
+        if (want > magazine->capacity) want = magazine->capacity;
+        if (want > slab->free) want = slab->free;
+        taken = slab::TakeBlocks(*slab, magazine->blocks, want, false);
+    }
+    bin.SetAlloc(magazine, taken);
+    bin.SetFree(bin.free_magazine(), 0);
+}
+
+}  // namespace
+
+bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept {
+    cache::HeapSlot* const slot = OwnSlot(heap, serial);
+    size_t budget = heap.is_plain && heap.access == os::Access::kReadWrite ? kDormantBytes : 0;
+    bool kept_any = false;
+    ForEachUsedClass(heap, [&](size_t i) {
+        ClassState& state = heap.classes[i];
+        while (cache::Magazine* magazine = state.depot.Take()) cache::DestroyMagazine(magazine);
+        slab::Slab* const kept = state.slabs.DestroyAllButOne(budget);
+        if (slot != nullptr) FillBin(slot->bins->bins[i], kept);
+        if (kept == nullptr) {
+            heap.used_classes[i / 64].fetch_and(~(uint64_t{1} << (i % 64)), kRelaxed);
+            return;
+        }
+        budget -= kept->committed();
+        kept_any = true;
+    });
+    heap.dormant_serial = serial;
+    heap.dormant_thread = slot != nullptr ? os::ThreadToken() : 0;
+    return kept_any;
+}
+
+void WakeSlabs(Heap& heap) noexcept {
+    const uint32_t serial = heap.serial.load(kRelaxed);
+    cache::HeapSlot* const slot =
+        heap.dormant_thread == os::ThreadToken() ? OwnSlot(heap, heap.dormant_serial) : nullptr;
+    ForEachUsedClass(heap, [&](size_t i) {
+        heap.classes[i].slabs.ForEach([&](slab::Slab& slab) {
+            // Another thread's bins have blocks of it: they are none any more.
+            if (slot == nullptr && slab.free != slab.limit) slab::ResetSlab(slab);
+            arena::g_arenas.SetOwner(slab.base, slab.slices, serial);
+        });
+    });
+    if (slot != nullptr) slot->serial = serial;
+    heap.dormant_thread = 0;
+}
+
+void StripSlabs(Heap& heap) noexcept {
+    ForEachUsedClass(heap, [&](size_t i) { heap.classes[i].slabs.DestroyAll(); });
+    for (std::atomic<uint64_t>& word : heap.used_classes) word.store(0, kRelaxed);
+    heap.dormant_thread = 0;
+}
+
+}  // namespace strata::heap

@@ -1,0 +1,143 @@
+// What private heaps leave behind for the next.
+#include "heap/dormant.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "heap/fast_path.h"
+#include "heap/registry.h"
+#include "heap_fixture.h"
+#include "os/process.h"
+#include "support/death.h"
+
+namespace strata::heap {
+namespace {
+
+using test::CommittedAfterPurge;
+using test::InOtherThread;
+using test::TestHeap;
+
+// Some hundred small blocks, so that the thread has bins for the heap.
+std::vector<char*> Work(const TestHeap& heap, size_t blocks = 300) {
+    std::vector<char*> made;
+    for (size_t i = 0; i < blocks; ++i) {
+        const size_t bytes = 16 + i % 16 * 16;
+        char* const block = static_cast<char*>(heap.Allocate(bytes));
+        EXPECT_NE(block, nullptr);
+        std::memset(block, 0x5a, bytes);
+        made.push_back(block);
+    }
+    EXPECT_EQ(std::set<char*>(made.begin(), made.end()).size(), made.size());
+    EXPECT_TRUE(IsConsistent(*heap));
+    return made;
+}
+
+struct Dormant : ::testing::Test {
+    void SetUp() override { PurgeAll(); }
+    void TearDown() override { PurgeAll(); }
+};
+
+TEST_F(Dormant, TheNextHeapUsesTheSlabsOfTheLast) {
+    {
+        const TestHeap warm_up;
+        Work(warm_up);
+    }
+    const size_t commits = arena::g_memory.Counters().commit_calls;
+    for (int i = 0; i < 20; ++i) {
+        const TestHeap heap;
+        for (char* const block : Work(heap)) EXPECT_EQ(Describe(block).heap, heap.get());
+    }
+    EXPECT_LE(arena::g_memory.Counters().commit_calls, commits + 40);
+}
+
+TEST_F(Dormant, AnotherThreadGetsAllBlocks) {
+    for (int i = 0; i < 3; ++i) {
+        {
+            const TestHeap mine;
+            Work(mine);
+        }
+        InOtherThread([] {
+            const TestHeap theirs;
+            Work(theirs, 2000);
+        });
+    }
+}
+
+TEST_F(Dormant, ZeroedBlocksAreZero) {
+    for (int i = 0; i < 3; ++i) {
+        const TestHeap heap;
+        Work(heap);
+        for (size_t bytes = 16; bytes <= 256; bytes += 16) {
+            const char* const block = static_cast<char*>(heap.Allocate(bytes, true));
+            for (size_t at = 0; at < bytes; ++at) ASSERT_EQ(block[at], 0);
+        }
+    }
+}
+
+TEST_F(Dormant, HeapsOfAnotherKindGetNone) {
+    const auto make_and_end = [] {
+        const TestHeap heap;
+        Work(heap);
+    };
+    make_and_end();
+    {
+        const TestHeap checked({.check_tail = true, .check_free = true});
+        Work(checked);
+        const TestHeap executable({.executable = true});
+        Work(executable);
+        const TestHeap fixed({.maximum = 1 << 20});
+        Work(fixed);
+    }
+    make_and_end();
+}
+
+TEST_F(Dormant, WhatTheyKeepIsBounded) {
+    const auto committed = [] { return arena::g_arenas.slice_committed(); };
+    const size_t before = committed();
+    {
+        std::vector<std::unique_ptr<TestHeap>> heaps;
+        for (uint32_t i = 0; i < 3 * kDormantHeaps; ++i) {
+            heaps.push_back(std::make_unique<TestHeap>());
+            Work(*heaps.back(), 5000);
+        }
+    }
+    arena::PurgeEverything();  // what is free, and not what they keep
+    EXPECT_LE(committed(), before + kDormantHeaps * kDormantBytes);
+    PurgeAll();
+    EXPECT_LE(committed(), before);
+}
+
+TEST_F(Dormant, GoBackAfterAWhile) {
+    {
+        const TestHeap heap;
+        Work(heap);
+    }
+    const uint64_t now = os::Milliseconds();
+    StripDormant(now, false);
+    const size_t kept = arena::g_arenas.slice_committed();
+    StripDormant(now + (kDecayEpochs + 1) * kEpochMilliseconds, false);
+    arena::PurgeEverything();
+    EXPECT_LT(arena::g_arenas.slice_committed(), kept);
+    const TestHeap next;
+    Work(next);
+}
+
+class DormantDeathTest : public test::DeathTest {};
+
+TEST_F(DormantDeathTest, BlocksOfAHeapThatEndedAreNone) {
+    TestHeap heap;
+    char* const block = Work(heap).front();
+    heap.Destroy();
+    EXPECT_EQ(Describe(block).status, BlockStatus::kUnallocated);
+    EXPECT_EQ(HeapOfLiveBlock(block), nullptr);
+    EXPECT_FATAL(FreeFast(block), "free of invalid pointer");
+    const TestHeap next;
+    EXPECT_FATAL(FreeFast(block), "free of");  // freed, of the heap that has the slab now
+}
+
+}  // namespace
+}  // namespace strata::heap
