@@ -241,7 +241,7 @@ void GiveBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock block) noex
 void ReturnToSlabs(Heap& heap, SizeClass size_class, const FreeBlock* blocks,
                    uint32_t count) noexcept {
     const PartGuard guard(heap, size_class);
-    ReturnBlocks(heap.classes[Index(size_class)], blocks, count);
+    heap.classes[Index(size_class)].slabs.PutAll(blocks, count);
 }
 
 void EmptyBin(Heap& heap, Bin& bin, SizeClass size_class) noexcept {

@@ -11,6 +11,10 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
+// So many blocks of each class wait for the next heap in the thread's bins. More are had from the slab in one
+// go, fewer cost nothing when the heap ends.
+constexpr uint32_t kDormantFill = 7;
+
 template <typename F>
 void ForEachUsedClass(Heap& heap, F f) noexcept {
     for (size_t word = 0; word < std::size(heap.used_classes); ++word) {
@@ -35,7 +39,7 @@ void FillBin(cache::Bin& bin, slab::Slab* slab) noexcept {
     if (magazine == nullptr) return;
     uint32_t taken = 0;
     if (slab != nullptr) {
-        uint32_t want = InfoOf(slab->size_class).refill;
+        uint32_t want = kDormantFill;
         if (want > magazine->capacity) want = magazine->capacity;
         if (want > slab->free) want = slab->free;
         taken = slab::TakeBlocks(*slab, magazine->blocks, want, false);
