@@ -31,8 +31,14 @@ STRATA_INLINE Sides VeiledSides(const ThreadCache& cache, SizeClass size_class) 
                               (cache.free_veils[word] >> shift & 1) << 1);
 }
 STRATA_INLINE bool IsVeiled(const ThreadCache& cache, SizeClass size_class) noexcept {
-    return VeiledSides(cache, size_class) != Sides::kNone;
+    const size_t word = Index(size_class) / 64;
+    const uint64_t veils = cache.alloc_veils[word] | cache.free_veils[word];
+    return (veils >> (Index(size_class) % 64) & 1) != 0;
 }
+
+// Freed blocks that come back to the thread's allocations, whole magazines of them, before one such exchange
+// looks at the clock.
+inline constexpr uint32_t kBlocksPerTick = kSwapsPerTick * 32;
 
 // Both by the owner. Veils these sides too; no more than they are.
 void PutVeil(ThreadCache& cache, SizeClass size_class, Sides sides) noexcept;

@@ -153,11 +153,11 @@ STRATA_INLINE bool TakeFreed(cache::ThreadCache& cache, cache::Bin& bin,
         (bin.free_top == bin.free_end && bin.free_capacity() < info.swap_max)) {
         return false;
     }
-    if (STRATA_UNLIKELY(cache.swaps_left == 0 ||
+    if (STRATA_UNLIKELY(cache.swaps_left < bin.free_count() ||
                         cache::IsVeiled(cache, static_cast<SizeClass>(class_index)))) {
         return false;
     }
-    --cache.swaps_left;
+    cache.swaps_left -= bin.free_count();
     bin.SwapEmpty();
     return true;
 }

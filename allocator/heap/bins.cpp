@@ -120,21 +120,21 @@ void SwapAndGrow(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
 
 // A thread whose frees feed its allocations comes to no slower path than this one. Now and then it is to
 // look at the clock all the same.
-void TickSwap(Heap& heap) noexcept {
+void TickSwap(Heap& heap, const Bin& bin) noexcept {
     if (!heap.is_process_heap) return;
     ThreadCache& cache = *cache::CurrentCache();
-    if (cache.swaps_left != 0) {
-        --cache.swaps_left;
+    if (cache.swaps_left >= bin.free_count()) {
+        cache.swaps_left -= bin.free_count();
         return;
     }
-    cache.swaps_left = kSwapsPerTick;
+    cache.swaps_left = cache::kBlocksPerTick;
     PurgeTick(heap);
 }
 
 // Fills the empty bin: from its other magazine, the depot, or the slabs.
 bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     if (bin.free_count() != 0) {
-        TickSwap(heap);
+        TickSwap(heap, bin);
         if (bin.free_top == bin.free_end) {
             SwapAndGrow(heap, bin, size_class);
         } else {

@@ -21,7 +21,7 @@ void VeilBins(Heap& heap, ThreadCache& cache, uint64_t now) noexcept {
     const uint64_t epoch = now / kEpochMilliseconds;
     cache.pass_time = static_cast<uint32_t>(now);
     cache.pass_epoch.store(static_cast<uint32_t>(epoch), std::memory_order_relaxed);
-    cache.swaps_left = kSwapsPerTick;
+    cache.swaps_left = cache::kBlocksPerTick;
     ReleaseParkedRuns(cache, false);
     if (!cache::PrepareVeils(cache)) return;
     for (size_t i = 0; i < kSizeClasses; ++i) {
