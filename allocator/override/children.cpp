@@ -135,8 +135,8 @@ bool FollowChildren(const char* dll_name, bool verbose) noexcept {
         return true;
     }
     os::TextBuffer<256> text;
-    text.Put("child processes run without Strata: ").Put(result.name);
-    text.Put(" cannot be redirected: ").Put(RefusalText(result.refusal));
+    text.Put("child processes run without Strata: ");
+    PutRefusal(text, result);
     Say(text.text());
     return false;
 }

@@ -33,7 +33,12 @@ public:
 
     // False, which has been said, when the runtime must be left alone.
     bool Make() noexcept;
-    RedirectResult Carry() const noexcept { return RedirectAll(requests_, count_); }
+    // A runtime that is just being mapped has no thread in it.
+    RedirectResult Carry(bool running) const noexcept {
+        RedirectOptions options;
+        options.hold_threads = running;
+        return RedirectAll(requests_, count_, options);
+    }
     size_t count() const noexcept { return count_; }
 
 private:
@@ -109,9 +114,11 @@ void Take(size_t crt, const ModuleImage& image, bool initialized) noexcept {
     if (!MayServe(crt, initialized)) return;
     Plan plan(crt, image);
     if (!plan.Make()) return;
-    slot.result = plan.Carry();
+    slot.result = plan.Carry(/*running=*/initialized);
     if (!slot.result.Done()) {
-        return SayLeft(kCrtNames[crt], slot.result.name, RefusalText(slot.result.refusal));
+        os::TextBuffer<200> why;
+        PutRefusal(why, slot.result);
+        return SayLeft(kCrtNames[crt], nullptr, why.text());
     }
     slot.image = image;
     if (!g_verbose) return;

@@ -126,10 +126,7 @@ void SayRedirects(const Plan& plan, const ModuleImage& ntdll) noexcept {
 
 void DeclineFor(const RedirectResult& result) noexcept {
     os::TextBuffer<sizeof g_status.reason> text;
-    text.Put(result.name).Put(" cannot be redirected: ").Put(RefusalText(result.refusal));
-    if (result.system_error != 0) {
-        text.Put(" (error ").PutDecimal(result.system_error).Put(")");
-    }
+    PutRefusal(text, result);
     SetDeclined(text.text());
 }
 

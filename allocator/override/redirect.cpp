@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "override/near_memory.h"
-#include "override/windows_api.h"
+#include "override/other_threads.h"
 
 namespace strata::override {
 
@@ -25,10 +25,12 @@ struct Saved {
 
 uint64_t AddressOf(const void* pointer) noexcept { return reinterpret_cast<uintptr_t>(pointer); }
 
-RedirectResult Refused(Refusal refusal, const char* name, uint32_t error = 0) noexcept {
+RedirectResult Refused(Refusal refusal, const char* name, const char* call = nullptr,
+                       uint32_t error = 0) noexcept {
     RedirectResult result;
     result.refusal = refusal;
     result.name = name;
+    result.call = call;
     result.system_error = error;
     return result;
 }
@@ -97,38 +99,43 @@ bool ReplaceBytes(uint8_t* at, const uint8_t* expected, const uint8_t* bytes) no
 // Makes the bytes writable for as long as they are written. The page stays executable meanwhile: the
 // functions that change protections live in pages like it, perhaps in this one.
 Refusal WriteEntry(void* entry, const uint8_t* expected, const uint8_t* bytes,
-                   uint32_t& error) noexcept {
+                   ProtectFunction protect, uint32_t& error) noexcept {
     auto* const at = static_cast<uint8_t*>(entry);
     uint8_t* const window = WindowAround(at);
     DWORD protection = 0;
-    if (!VirtualProtect(window, 8, PAGE_EXECUTE_READWRITE, &protection)) {
+    if (!protect(window, 8, PAGE_EXECUTE_READWRITE, &protection)) {
         error = GetLastError();
         return Refusal::kProtect;
     }
     const bool replaced = ReplaceBytes(at, expected, bytes);
     DWORD ignored;
-    VirtualProtect(window, 8, protection, &ignored);
+    protect(window, 8, protection, &ignored);
     FlushInstructionCache(GetCurrentProcess(), at, kNearJumpBytes);
     return replaced ? Refusal::kNone : Refusal::kWrite;
 }
 
 class Transaction {
 public:
-    Transaction(const RedirectRequest* requests, size_t count) noexcept
-        : requests_(requests), count_(count) {}
+    Transaction(const RedirectRequest* requests, size_t count,
+                const RedirectOptions& options) noexcept
+        : requests_(requests), count_(count), options_(options) {}
 
     RedirectResult Prepare() noexcept;
-    RedirectResult Write(uint32_t fail_at_write) noexcept;
+    RedirectResult Write() noexcept;
     void* memory() const noexcept { return block_; }
 
 private:
     uint8_t* Slot(size_t i) const noexcept { return block_ + i * kSlotBytes; }
     RedirectResult Allocate() noexcept;
     RedirectResult PrepareOne(size_t i) noexcept;
+    RedirectResult HoldThreads(OtherThreads& threads) const noexcept;
+    RedirectResult WriteAll() noexcept;
+    void Publish(bool trampolines) const noexcept;
     void RollBack(size_t written) noexcept;
 
     const RedirectRequest* requests_;
     size_t count_;
+    const RedirectOptions& options_;
     uint8_t* block_ = nullptr;
     size_t block_bytes_ = 0;
     Saved saved_[kMaxRedirects];
@@ -152,7 +159,7 @@ RedirectResult Transaction::Allocate() noexcept {
     block_bytes_ = count_ * kSlotBytes;
     block_ = static_cast<uint8_t*>(AllocateNear(ReachOf(begin, end), begin, end, block_bytes_));
     if (block_ == nullptr) {
-        return Refused(Refusal::kNoMemoryNear, requests_[0].name, GetLastError());
+        return Refused(Refusal::kNoMemoryNear, requests_[0].name, "VirtualAlloc", GetLastError());
     }
     return {};
 }
@@ -182,8 +189,9 @@ RedirectResult Transaction::Prepare() noexcept {
     for (size_t i = 0; result.Done() && i < count_; ++i) result = PrepareOne(i);
     if (result.Done()) {
         DWORD ignored;
-        if (!VirtualProtect(block_, block_bytes_, PAGE_EXECUTE_READ, &ignored)) {
-            result = Refused(Refusal::kProtect, "the trampolines", GetLastError());
+        if (!options_.protect(block_, block_bytes_, PAGE_EXECUTE_READ, &ignored)) {
+            result =
+                Refused(Refusal::kProtect, requests_[0].name, "VirtualProtect", GetLastError());
         }
         FlushInstructionCache(GetCurrentProcess(), block_, block_bytes_);
     }
@@ -191,39 +199,69 @@ RedirectResult Transaction::Prepare() noexcept {
     return result;
 }
 
+// The functions as they were: the trampolines, or the entries themselves.
+void Transaction::Publish(bool trampolines) const noexcept {
+    for (size_t i = 0; i < count_; ++i) {
+        if (requests_[i].original == nullptr) continue;
+        std::atomic_ref<void*>(*requests_[i].original)
+            .store(trampolines ? Slot(i) + kStubBytes : requests_[i].entry,
+                   std::memory_order_release);
+    }
+}
+
 void Transaction::RollBack(size_t written) noexcept {
     for (size_t i = written; i-- > 0;) {
         uint32_t ignored;
-        WriteEntry(requests_[i].entry, saved_[i].after, saved_[i].before, ignored);
+        WriteEntry(requests_[i].entry, saved_[i].after, saved_[i].before, options_.protect,
+                   ignored);
     }
+    Publish(/*trampolines=*/false);
     // Once an entry led to the block, a thread may be in it: then it stays, unused.
     if (written == 0) FreeNear(block_);
 }
 
-RedirectResult Transaction::Write(uint32_t fail_at_write) noexcept {
+RedirectResult Transaction::HoldThreads(OtherThreads& threads) const noexcept {
+    CodeRange ranges[kMaxRedirects];
     for (size_t i = 0; i < count_; ++i) {
-        if (requests_[i].original != nullptr) {
-            std::atomic_ref<void*>(*requests_[i].original)
-                .store(Slot(i) + kStubBytes, std::memory_order_release);
-        }
+        const uint64_t entry = AddressOf(requests_[i].entry);
+        ranges[i] = {entry, entry + kNearJumpBytes};
     }
-    for (size_t i = 0; i < count_; ++i) {
-        uint32_t error = 0;
-        const Refusal refusal =
-            i + 1 == fail_at_write
-                ? Refusal::kInjectedFault
-                : WriteEntry(requests_[i].entry, saved_[i].before, saved_[i].after, error);
-        if (refusal == Refusal::kNone) continue;
-        RollBack(i);
-        for (size_t j = 0; j < count_; ++j) {
-            if (requests_[j].original != nullptr) {
-                std::atomic_ref<void*>(*requests_[j].original)
-                    .store(requests_[j].entry, std::memory_order_release);
-            }
-        }
-        return Refused(refusal, requests_[i].name, error);
+    const HoldResult held = threads.Hold(ranges, count_, options_.tries);
+    switch (held.outcome) {
+        case HoldOutcome::kHeld:
+            break;
+        case HoldOutcome::kInside:
+            return Refused(Refusal::kThreadInside, requests_[0].name);
+        case HoldOutcome::kFailed:
+            return Refused(Refusal::kThreads, requests_[0].name, held.call, held.system_error);
     }
     return {};
+}
+
+RedirectResult Transaction::WriteAll() noexcept {
+    for (size_t i = 0; i < count_; ++i) {
+        uint32_t error = 0;
+        const Refusal refusal = i + 1 == options_.fail_at_write
+                                    ? Refusal::kInjectedFault
+                                    : WriteEntry(requests_[i].entry, saved_[i].before,
+                                                 saved_[i].after, options_.protect, error);
+        if (refusal == Refusal::kNone) continue;
+        RollBack(i);
+        return Refused(refusal, requests_[i].name, error != 0 ? "VirtualProtect" : nullptr, error);
+    }
+    return {};
+}
+
+RedirectResult Transaction::Write() noexcept {
+    OtherThreads threads;
+    if (options_.hold_threads) {
+        if (const RedirectResult result = HoldThreads(threads); !result.Done()) {
+            FreeNear(block_);
+            return result;
+        }
+    }
+    Publish(/*trampolines=*/true);
+    return WriteAll();
 }
 
 }  // namespace
@@ -232,11 +270,17 @@ RedirectResult RedirectAll(const RedirectRequest* requests, size_t count,
                            const RedirectOptions& options) noexcept {
     if (count == 0) return {};
     if (count > kMaxRedirects) return Refused(Refusal::kNoMemoryNear, requests[kMaxRedirects].name);
-    Transaction transaction(requests, count);
+    Transaction transaction(requests, count, options);
     RedirectResult result = transaction.Prepare();
-    if (result.Done()) result = transaction.Write(options.fail_at_write);
+    if (result.Done()) result = transaction.Write();
     if (result.Done()) result.memory = transaction.memory();
     return result;
+}
+
+void PutRefusal(os::TextSink& text, const RedirectResult& result) noexcept {
+    text.Put(result.name).Put(" cannot be redirected: ").Put(RefusalText(result.refusal));
+    if (result.call == nullptr) return;
+    text.Put(": ").Put(result.call).Put(" failed (error ").PutDecimal(result.system_error).Put(")");
 }
 
 Refusal CheckEntry(const void* entry, bool calls) noexcept {

@@ -3,11 +3,10 @@
 //
 // Order of work: decode and relocate every entry, write stubs and trampolines into one block within
 // reach, make the block executable and no longer writable, publish the trampolines' addresses, and
-// only then overwrite each entry by `jmp rel32` to its stub (`jmp [rip]` to the replacement). Each
-// entry is overwritten by one locked instruction, so that a thread which calls it meanwhile finds
-// the old function or the new one. A thread that stands between the first instructions of an entry
-// at that moment is the caller's concern: redirect while the process is being loaded, or with the
-// other threads suspended and looked at.
+// only then overwrite each entry by `jmp rel32` to its stub (`jmp [rip]` to the replacement). For as
+// long as entries are written, all other threads are suspended, none of them between the first
+// instructions of an entry (see other_threads.h). Each entry is overwritten by one locked instruction
+// all the same: a thread that the system starts meanwhile finds the old function or the new one.
 //
 // Nothing here allocates from a heap or takes a lock.
 #pragma once
@@ -15,7 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "os/text.h"
 #include "override/relocate.h"
+#include "override/windows_api.h"
 
 namespace strata::override {
 
@@ -29,14 +30,25 @@ struct RedirectRequest {
 struct RedirectResult {
     Refusal refusal = Refusal::kNone;
     const char* name = nullptr;  // the request that failed
-    uint32_t system_error = 0;   // GetLastError of the call that failed, or 0
+    const char* call = nullptr;  // the system call that failed, if one did
+    uint32_t system_error = 0;   // and its error
     void* memory = nullptr;      // done: the stubs and trampolines; see ForgetRedirects
 
     bool Done() const noexcept { return refusal == Refusal::kNone; }
 };
 
+using ProtectFunction = BOOL(WINAPI*)(void* address, SIZE_T bytes, DWORD protection, DWORD* old);
+
 struct RedirectOptions {
-    uint32_t fail_at_write = 0;  // for tests: the Nth write, counted from 1, fails; 0: none
+    // Whether other threads may run in the entries' module, so that they must be held. Not, when the
+    // system has just mapped it.
+    bool hold_threads = true;
+    // How often a thread that stands in an entry is let go on, for a millisecond or more each time,
+    // before the redirecting is given up.
+    uint32_t tries = 500;
+    // For tests: the Nth write, counted from 1, fails; 0: none. And who protects pages.
+    uint32_t fail_at_write = 0;
+    ProtectFunction protect = VirtualProtect;
 };
 
 inline constexpr size_t kMaxRedirects = 64;
@@ -45,6 +57,10 @@ inline constexpr size_t kMaxRedirects = 64;
 // Call it from one thread at a time.
 RedirectResult RedirectAll(const RedirectRequest* requests, size_t count,
                            const RedirectOptions& options = {}) noexcept;
+
+// "RtlFreeHeap cannot be redirected: its entry is a jump already", and the call and the error, if any.
+// REQUIRES: !result.Done().
+void PutRefusal(os::TextSink& text, const RedirectResult& result) noexcept;
 
 // Whether one entry could be redirected; changes nothing. Without `calls`, an entry is refused that
 // has a call in the bytes to be moved: what that calls returns into the trampoline, which has no unwind

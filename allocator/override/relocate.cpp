@@ -214,6 +214,10 @@ const char* RefusalText(Refusal refusal) noexcept {
             return "the system does not let its code be written";
         case Refusal::kWrite:
             return "its code changed while it was being redirected";
+        case Refusal::kThreadInside:
+            return "another thread stayed inside the bytes that are to be overwritten";
+        case Refusal::kThreads:
+            return "the other threads cannot be held while code is written";
         case Refusal::kInjectedFault:
             return "a test injected a fault";
     }
@@ -258,8 +262,12 @@ Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_
             refusal != Refusal::kNone) {
             return refusal;
         }
-        relocated.has_call |= instruction.meta.category == ZYDIS_CATEGORY_CALL;
         at += instruction.length;
+        if (instruction.meta.category == ZYDIS_CATEGORY_CALL) {
+            relocated.has_call = true;
+            // Threads that are in what it calls would return into the jump.
+            if (at < entry + patch_bytes) return Refusal::kUnsafeInstruction;
+        }
         if (EndsFlow(instruction)) {
             if (!IsPadding(decoder, at, entry + patch_bytes, end)) return Refusal::kTooShort;
             relocated.covered_bytes = static_cast<size_t>(at - entry);

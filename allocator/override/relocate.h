@@ -27,6 +27,8 @@ enum class Refusal : uint8_t {
     kNoMemoryNear,        // no free address range within reach
     kProtect,             // the system did not let the page be written
     kWrite,               // the bytes were not the expected ones when they were to be replaced
+    kThreadInside,        // a thread stayed between the instructions that are to be overwritten
+    kThreads,             // the other threads could not be held
     kInjectedFault,       // a test asked for it
 };
 
