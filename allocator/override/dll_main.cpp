@@ -3,6 +3,7 @@
 //
 // Under the loader lock, so: no C runtime, no waiting, no loading of other DLLs.
 #include "heap/heap.h"
+#include "override/attach_block.h"
 #include "override/children.h"
 #include "override/import_directory.h"
 #include "override/install.h"
@@ -59,6 +60,21 @@ void Report(const InjectionBlock& block) noexcept {
     }
 }
 
+void Report(AttachBlock& block) noexcept {
+    block.redirected = g_status.redirected;
+    os::TextSink(block.reason, sizeof block.reason).Put(g_status.reason);
+    const bool active = g_status.state == STRATA_OVERRIDE_ACTIVE;
+    block.state = static_cast<uint32_t>(active ? ReportState::kActive : ReportState::kDeclined);
+}
+
+void ApplyRequest(const AttachBlock& block) noexcept {
+    g_settings.require = (block.flags & kAttachRequire) != 0;
+    g_settings.children |= (block.flags & kAttachChildren) != 0;
+    g_settings.verbose |= (block.flags & kAttachVerbose) != 0;
+    g_settings.statistics |= (block.flags & kAttachStatistics) != 0;
+    if (block.statistics_file[0] != 0) g_settings.statistics_path = block.statistics_file;
+}
+
 void SayWhatHappened() noexcept {
     os::TextBuffer<512> text;
     switch (g_status.state) {
@@ -77,9 +93,20 @@ void SayWhatHappened() noexcept {
     Say(text.text());
 }
 
+// The outcome for the loader: whether the DLL stays.
+bool Stays(bool asked_from_outside) noexcept {
+    if (g_status.state == STRATA_OVERRIDE_ACTIVE) return true;
+    if (g_settings.require) return false;
+    // A process that was attached to and declined is left as it was, unless there is already memory of
+    // Strata's in it.
+    return !asked_from_outside || g_status.heap_made || g_status.children;
+}
+
 bool Attach(HINSTANCE instance) noexcept {
     const InjectionBlock* const block = FindInjectionBlock();
+    AttachBlock* const attach = block == nullptr ? FindAttachBlock() : nullptr;
     g_settings = ReadSettings();
+    if (attach != nullptr) ApplyRequest(*attach);
     if (block != nullptr) {
         RestoreImportDirectory(*block);
         g_settings.require = (block->flags & kInjectRequire) != 0;
@@ -101,7 +128,8 @@ bool Attach(HINSTANCE instance) noexcept {
     if (!active) FinishRecording();
     if (g_settings.verbose) SayWhatHappened();
     if (block != nullptr) Report(*block);
-    return active || !g_settings.require;
+    if (attach != nullptr) Report(*attach);
+    return Stays(attach != nullptr);
 }
 
 }  // namespace

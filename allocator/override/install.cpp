@@ -52,6 +52,12 @@ const char* ReasonToDecline() noexcept {
     return nullptr;
 }
 
+void DeclineFor(const RedirectResult& result) noexcept {
+    os::TextBuffer<sizeof g_status.reason> text;
+    PutRefusal(text, result);
+    SetDeclined(text.text());
+}
+
 // The requests for what this ntdll has.
 class Plan {
 public:
@@ -61,6 +67,7 @@ public:
     size_t count() const noexcept { return count_; }
 
 private:
+    static bool Decline(const char* name, Refusal refusal) noexcept;
     void Skip(const char* name, const char* why, const Settings& settings) noexcept;
     // Whether `entry` is redirected already, under another name.
     bool Has(const void* entry) const noexcept;
@@ -68,6 +75,14 @@ private:
     RedirectRequest requests_[kEntryCount];
     size_t count_ = 0;
 };
+
+bool Plan::Decline(const char* name, Refusal refusal) noexcept {
+    RedirectResult result;
+    result.name = name;
+    result.refusal = refusal;
+    DeclineFor(result);
+    return false;
+}
 
 void Plan::Skip(const char* name, const char* why, const Settings& settings) noexcept {
     if (!settings.verbose) return;
@@ -96,16 +111,16 @@ bool Plan::Make(const ModuleImage& ntdll, const Settings& settings) noexcept {
             Skip(info.name, "this ntdll does not export it", settings);
             continue;
         }
-        if (info.need == Need::kWelcome) {
-            if (Has(entry)) {
-                Skip(info.name, "another name of a function that is", settings);
-                continue;
-            }
-            const Refusal refusal = CheckEntry(entry);
-            if (refusal != Refusal::kNone) {
-                Skip(info.name, RefusalText(refusal), settings);
-                continue;
-            }
+        const bool welcome = info.need == Need::kWelcome;
+        if (welcome && Has(entry)) {
+            Skip(info.name, "another name of a function that is", settings);
+            continue;
+        }
+        const Refusal refusal = CheckEntry(entry);
+        if (refusal != Refusal::kNone) {
+            if (!welcome) return Decline(info.name, refusal);
+            Skip(info.name, RefusalText(refusal), settings);
+            continue;
         }
         requests_[count_++] = {info.name, entry,
                                ReplacementOf(static_cast<Entry>(i), settings.HowToWatch()),
@@ -124,10 +139,18 @@ void SayRedirects(const Plan& plan, const ModuleImage& ntdll) noexcept {
     }
 }
 
-void DeclineFor(const RedirectResult& result) noexcept {
-    os::TextBuffer<sizeof g_status.reason> text;
-    PutRefusal(text, result);
-    SetDeclined(text.text());
+// With the checks of the debug heap where the program was to have that.
+bool MakeHeap() noexcept {
+    const auto flags = ReadPeb<uint32_t>(kPebGlobalFlag);
+    const bool tail = (flags & kFlagTailCheck) != 0;
+    const bool free = (flags & kFlagFreeCheck) != 0;
+    if (!heap::InitializeWithChecks(tail, free)) return false;
+    g_status.heap_made = true;
+    g_context.check_flags =
+        (tail ? api::kHeapTailChecking : 0) | (free ? api::kHeapFreeChecking : 0);
+    g_context.process_handle = ReadPeb<const void*>(kPebProcessHeap);
+    g_context.process_heap = heap::ProcessHeap();
+    return true;
 }
 
 }  // namespace
@@ -136,22 +159,12 @@ void Install(const Settings& settings) noexcept {
     if (const char* const reason = ReasonToDecline()) return SetDeclined(reason);
     const ModuleImage ntdll = FindImage(L"ntdll.dll");
     if (!ntdll.Exists()) return SetDeclined("ntdll.dll is not found");
-    const auto flags = ReadPeb<uint32_t>(kPebGlobalFlag);
-    const bool tail = (flags & kFlagTailCheck) != 0;
-    const bool free = (flags & kFlagFreeCheck) != 0;
-    if (!heap::InitializeWithChecks(tail, free)) {
-        return SetDeclined("no memory for Strata's heap");
-    }
-    g_context.check_flags =
-        (tail ? api::kHeapTailChecking : 0) | (free ? api::kHeapFreeChecking : 0);
-
-    g_context.process_handle = ReadPeb<const void*>(kPebProcessHeap);
-    g_context.process_heap = heap::ProcessHeap();
+    Plan plan;
+    if (!plan.Make(ntdll, settings)) return;
+    if (!MakeHeap()) return SetDeclined("no memory for Strata's heap");
     g_context.ntdll_begin = ntdll.begin;
     g_context.ntdll_bytes = ntdll.bytes;
 
-    Plan plan;
-    if (!plan.Make(ntdll, settings)) return;
     g_status.active_since = os::Milliseconds();
     const RedirectResult result = RedirectAll(plan.requests(), plan.count());
     if (!result.Done()) return DeclineFor(result);

@@ -32,10 +32,15 @@ Settings ReadSettings() noexcept {
 }
 
 void OpenStatisticsFile(Settings& settings) noexcept {
-    if (!settings.has_file) return;
-    static wchar_t path[0x4000];  // one call, at the start; too large for a stack that others chose
-    const DWORD length = GetEnvironmentVariableW(L"STRATA_STATS_FILE", path, 0x4000);
-    if (length == 0 || length >= 0x4000) return;
+    if (!settings.HasFile()) return;
+    static wchar_t
+        buffer[0x4000];  // one call, at the start; too large for a stack that others chose
+    const wchar_t* path = settings.statistics_path;
+    if (path == nullptr) {
+        const DWORD length = GetEnvironmentVariableW(L"STRATA_STATS_FILE", buffer, 0x4000);
+        if (length == 0 || length >= 0x4000) return;
+        path = buffer;
+    }
     // Appending is atomic per write, so that several processes can share the file.
     const HANDLE file =
         CreateFileW(path, FILE_APPEND_DATA | SYNCHRONIZE, FILE_SHARE_READ | FILE_SHARE_WRITE,

@@ -13,13 +13,16 @@ struct Settings {
     bool children = false;    // STRATA_CHILDREN
     bool keep_crt = false;    // STRATA_KEEP_CRT
     bool has_file = false;    // STRATA_STATS_FILE is set
+    // Instead of STRATA_STATS_FILE, by the launcher only.
+    const wchar_t* statistics_path = nullptr;
     bool record = false;      // STRATA_RECORD is set
     bool recording = false;   // ... and is being written to
     bool require = false;     // by the launcher only
     // Opened at the start, because at the end of a process little is left that can be relied on.
     HANDLE statistics_file = nullptr;
 
-    bool Counting() const noexcept { return statistics || has_file; }
+    bool HasFile() const noexcept { return has_file || statistics_path != nullptr; }
+    bool Counting() const noexcept { return statistics || HasFile(); }
     Watch HowToWatch() const noexcept {
         if (recording) return Watch::kRecorded;
         return Counting() ? Watch::kCounted : Watch::kNone;
@@ -29,7 +32,7 @@ struct Settings {
 // Reads the environment. A switch is on when it is set to anything but nothing and 0.
 Settings ReadSettings() noexcept;
 
-// Opens the file of STRATA_STATS_FILE for appending, if there is one.
+// Opens the file for the statistics for appending, if there is one.
 void OpenStatisticsFile(Settings& settings) noexcept;
 
 }  // namespace strata::override

@@ -7,11 +7,12 @@
 
 namespace strata::override {
 
-// Set once, at process attach, before other threads of the program run.
+// Set once, at process attach.
 struct Status {
     StrataOverrideState state = STRATA_OVERRIDE_INACTIVE;
     uint32_t redirected = 0;
     bool children = false;
+    bool heap_made = false;     // memory of Strata's is there, so that the DLL stays in any case
     uint64_t active_since = 0;  // os::Milliseconds
     char reason[sizeof StrataOverrideInfo::reason] = "not attached";
 };

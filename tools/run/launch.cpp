@@ -5,6 +5,7 @@
 #include "override/import_directory.h"
 #include "run/command_line.h"
 #include "run/errors.h"
+#include "run/handle.h"
 
 namespace strata::run {
 
@@ -13,21 +14,6 @@ namespace {
 using override::InjectError;
 using override::InjectionReport;
 using override::ReportState;
-
-// A handle and its end.
-class Handle {
-public:
-    explicit Handle(HANDLE handle = nullptr) : handle_(handle) {}
-    ~Handle() {
-        if (handle_ != nullptr) CloseHandle(handle_);
-    }
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
-    HANDLE get() const { return handle_; }
-
-private:
-    HANDLE handle_;
-};
 
 [[noreturn]] void ThrowSystem(const char* call, uint32_t error) {
     throw Failure(kExitLauncher, SystemErrorText(call, error));

@@ -1,8 +1,10 @@
-// strata-run: runs an unmodified program with its heap replaced by Strata.
+// strata-run: runs an unmodified program with its heap replaced by Strata, or replaces that of a process
+// that is running already.
 #include <windows.h>
 
 #include <exception>
 
+#include "run/attach.h"
 #include "run/command_line.h"
 #include "run/errors.h"
 #include "run/launch.h"
@@ -38,6 +40,20 @@ void CheckRecordFile(const std::wstring& path) {
     CloseHandle(file);
 }
 
+strata::run::AttachRequest RequestOf(const strata::run::Options& options) {
+    strata::run::AttachRequest request;
+    request.pid = options.attach;
+    request.dll = strata::run::FindOverrideDll(options.dll);
+    request.require = options.require;
+    request.children = options.children;
+    request.verbose = options.verbose;
+    request.stats = options.stats;
+    // The process has another current folder.
+    if (!options.stats_file.empty()) request.stats_file = strata::run::FullPath(options.stats_file);
+    request.timeout_ms = options.timeout_seconds * 1000;
+    return request;
+}
+
 }  // namespace
 
 int wmain() {
@@ -50,6 +66,13 @@ int wmain() {
         }
         if (options.disable && !options.record.empty()) {
             throw Failure(kExitLauncher, "--disable and --record exclude each other");
+        }
+        if (options.is_attach && !options.record.empty()) {
+            throw Failure(kExitLauncher, "--attach and --record exclude each other");
+        }
+        if (options.is_attach) {
+            Attach(RequestOf(options));
+            return 0;
         }
         LaunchRequest request;
         request.program = FindProgram(options.program);

@@ -20,12 +20,15 @@ constexpr char kFooter[] =
     "written.\n"
     "\n"
     "Exit code: the program's; 125 when strata-run fails, 126 when the program cannot be run,\n"
-    "127 when there is no such program.";
+    "127 when there is no such program. With --attach: 0 when Strata is active in the process, or\n"
+    "declined and has said so; 125 when it failed (or declined, with --require), 126 when the\n"
+    "process cannot be attached to, 127 when there is none.";
 
 class Formatter : public CLI::Formatter {
 public:
     std::string make_usage(const CLI::App*, std::string) const override {
-        return "Usage: strata-run [options] program [arguments]\n";
+        return "Usage: strata-run [options] program [arguments]\n"
+               "       strata-run [options] --attach PID\n";
     }
 };
 
@@ -74,6 +77,16 @@ Options ParseOptions(const std::wstring& command_line) {
     app.add_option("--dll", dll,
                    "The override DLL (default: strata-override.dll beside strata-run)")
         ->type_name("PATH");
+    CLI::Option* const attach =
+        app.add_option("-a,--attach", options.attach,
+                       "Bring Strata into a process that is running, and let it go on")
+            ->type_name("PID")
+            ->excludes("--disable");
+    app.add_option("--timeout", options.timeout_seconds,
+                   "How long a process may take to load the DLL (default: 30)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1u, 3600u))
+        ->needs(attach);
     app.set_version_flag("--version", "strata-run " STRATA_VERSION_STRING);
 
     const std::vector<Argument> arguments = SplitCommandLine(command_line);
@@ -84,9 +97,16 @@ Options ParseOptions(const std::wstring& command_line) {
     }
     try {
         app.parse(ours);
-        if (program >= arguments.size()) throw CLI::RequiredError("program");
-        options.program = arguments[program].value;
-        options.command_line = command_line.substr(arguments[program].begin);
+        options.is_attach = attach->count() != 0;
+        const bool has_program = program < arguments.size();
+        if (!options.is_attach && !has_program) throw CLI::RequiredError("program");
+        if (options.is_attach && has_program) {
+            throw CLI::ExtrasError("strata-run", {ToUtf8(arguments[program].value)});
+        }
+        if (has_program) {
+            options.program = arguments[program].value;
+            options.command_line = command_line.substr(arguments[program].begin);
+        }
     } catch (const CLI::ParseError& error) {
         // CLI11's own codes are of no use to the caller of a launcher.
         options.exit = true;

@@ -1,6 +1,8 @@
-// The launcher's command line: strata-run [options] program [arguments].
+// The launcher's command line: strata-run [options] program [arguments], or
+// strata-run [options] --attach PID.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace strata::run {
@@ -14,6 +16,9 @@ struct Options {
     std::wstring stats_file;
     std::wstring record;  // the file of the trace; empty: none
     std::wstring dll;
+    uint32_t attach = 0;  // the process to attach to, if is_attach
+    bool is_attach = false;
+    uint32_t timeout_seconds = 30;
     std::wstring program;       // as given
     std::wstring command_line;  // from the program's name on, as given
 

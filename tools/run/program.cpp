@@ -16,13 +16,6 @@ namespace {
 constexpr wchar_t kDllName[] = L"strata-override.dll";
 constexpr DWORD kIlOnly = 1;  // COMIMAGE_FLAGS_ILONLY, corhdr.h
 
-std::wstring FullPath(const std::wstring& path) {
-    const DWORD needed = GetFullPathNameW(path.c_str(), 0, nullptr, nullptr);
-    std::wstring full(needed, 0);
-    full.resize(GetFullPathNameW(path.c_str(), needed, full.data(), nullptr));
-    return full;
-}
-
 bool IsFile(const std::wstring& path) {
     const DWORD attributes = GetFileAttributesW(path.c_str());
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
@@ -142,6 +135,13 @@ std::string ProblemOf(const std::wstring& path, bool dll) {
 }
 
 }  // namespace
+
+std::wstring FullPath(const std::wstring& path) {
+    const DWORD needed = GetFullPathNameW(path.c_str(), 0, nullptr, nullptr);
+    std::wstring full(needed, 0);
+    full.resize(GetFullPathNameW(path.c_str(), needed, full.data(), nullptr));
+    return full;
+}
 
 std::wstring FindProgram(const std::wstring& name) {
     std::wstring found;

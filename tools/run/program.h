@@ -5,6 +5,9 @@
 
 namespace strata::run {
 
+// As the system makes it of the current folder.
+std::wstring FullPath(const std::wstring& path);
+
 // The file that CreateProcess would start for `name`: itself or with ".exe", and without a folder
 // the launcher's folder, the current one, the system's, and those of PATH. Throws Failure
 // (kExitNotFound, or kExitCannotRun for a batch file).
