@@ -109,7 +109,8 @@ std::vector<HMODULE> Target::ListModules() const {
         if (!calls_.enum_modules(process_.get(), modules.data(), bytes, &needed,
                                  LIST_MODULES_64BIT)) {
             const DWORD error = GetLastError();
-            if (error == ERROR_PARTIAL_COPY) {
+            // What is not there yet, or no longer, cannot be read.
+            if (error == ERROR_PARTIAL_COPY || error == ERROR_NOACCESS) {
                 CheckAlive();
                 Refuse(kExitCannotRun, "it is not initialised yet, or just ending: " +
                                            SystemErrorText("EnumProcessModulesEx", error));

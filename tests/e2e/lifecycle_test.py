@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""End-to-end tests of what happens while processes live, with strata-override.dll in them: attaching to
+those that run, declining, threads and libraries that come and go, and the end.
+
+    lifecycle_test.py --bin <folder of strata-run.exe> [--runner <command>] [--full] [-v] [TestClass ...]
+
+The counts are small, so that every test run can have them; --full takes those of tools/stress.sh.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import override_test
+from override_test import (EXIT_CANNOT_RUN, EXIT_LAUNCHER, EXIT_NOT_FOUND, Case, Setup, launcher, overridden,
+                           plain, program, run, windows_path)
+
+
+def count(few, many):
+    return many if Setup.full else few
+
+
+class Running:
+    """A test program that prints "process <id>" and waits for a byte on its standard input."""
+
+    def __init__(self, name, *arguments, environment=None):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_") or k.startswith("STRATA_WINE")}
+        env.update(environment or {})
+        self.process = subprocess.Popen(
+            [*Setup.runner, program(name), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env=env)
+        line = self.process.stdout.readline()
+        match = re.match(r"process (\d+)$", line)
+        if not match:
+            raise AssertionError(f"{name} did not start: {line} {self.process.communicate(timeout=60)}")
+        self.pid = match[1]
+
+    def attach(self, *options):
+        return run([launcher(), *options, "--attach", self.pid])
+
+    def end(self):
+        """Lets it end; its exit code, output and errors."""
+        out, err = self.process.communicate("x", timeout=Setup.time_limit)
+        err = "\n".join(line for line in err.splitlines() if not re.match(r"wine: |[0-9a-f]{4}:", line))
+        return self.process.returncode, out.replace("\r\n", "\n"), err
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+class Attach(Case):
+    def running(self, *arguments, **more):
+        process = Running(*arguments, **more)
+        self.addCleanup(process.stop)
+        return process
+
+    def test_a_busy_process(self):
+        rounds = count(5, 100)
+        longest = 0.0
+        for _ in range(rounds):
+            busy = self.running("busy")
+            result = busy.attach("--require", "--verbose")
+            self.assertEqual(0, result.code, result.err)
+            self.assertRegex(result.err, rf"strata-run: process {busy.pid}: active, \d+ entry points redirected")
+            longest = max(longest, result.seconds)
+            code, out, err = busy.end()
+            self.assertEqual((0, "active\ndone\n"), (code, out), err)
+        print(f"  attached to {rounds} busy processes, {longest:.2f} s at most, and all went on")
+
+    def test_options(self):
+        busy = self.running("busy")
+        file = self.path("statistics.json")
+        result = busy.attach("--stats", "--stats-file", windows_path(file), "--children")
+        self.assertEqual((0, ""), (result.code, result.err.strip()))
+        code, out, err = busy.end()
+        self.assertEqual((0, "active\ndone\n"), (code, out), err)
+        self.assertIn("of the calls from outside ntdll served by Strata", err)
+        with open(file, encoding="utf-8") as text:
+            self.assertIn('"active":true', text.read())
+
+    def test_not_twice(self):
+        busy = self.running("busy")
+        self.assertEqual(0, busy.attach().code)
+        again = busy.attach()
+        self.assertEqual(EXIT_CANNOT_RUN, again.code)
+        self.assertIn("it has been attached to already: strata-override.dll is loaded in it", again.err)
+        self.assertEqual((0, "active\ndone\n"), busy.end()[:2])
+
+    def test_declines(self):
+        for manner, reason in (("guard", "the process forbids dynamic code (arbitrary code guard)"),
+                               ("jump", "RtlWalkHeap cannot be redirected: its entry is a jump already")):
+            process = self.running("decline", "--later", manner)
+            result = process.attach()
+            self.assertEqual(0, result.code, result.err)
+            self.assertIn(f"process {process.pid}: declined, it goes on with its own heap: {reason}", result.err)
+            required = process.attach("--require")
+            self.assertEqual(EXIT_LAUNCHER, required.code)
+            self.assertIn(f"process {process.pid}: declined: {reason}", required.err)
+            self.assertEqual((0, "not loaded\nas it was\n"), process.end()[:2])
+
+    def test_declines_where_it_is_disabled(self):
+        busy = self.running("busy", environment={"STRATA_DISABLE": "1"})
+        result = busy.attach("--require")
+        self.assertEqual(EXIT_LAUNCHER, result.code)
+        self.assertIn("declined: STRATA_DISABLE is set", result.err)
+        self.assertEqual((0, "absent\ndone\n"), busy.end()[:2])
+
+    def test_refusals(self):
+        for code, message, arguments in (
+                (EXIT_NOT_FOUND, "process 2147483632: there is no such process", ["--attach", "2147483632"]),
+                (EXIT_LAUNCHER, "--attach", ["--attach", "x"]),
+                (EXIT_LAUNCHER, "excludes", ["--disable", "--attach", "1"]),
+                (EXIT_LAUNCHER, "not expected", ["--attach", "1", program("exit_code")]),
+                (EXIT_LAUNCHER, "requires", ["--timeout", "3", program("exit_code")]),
+                (EXIT_LAUNCHER, "the override DLL is missing", ["--dll", "no-such.dll", "--attach", "1"])):
+            with self.subTest(arguments):
+                result = run([launcher(), *arguments])
+                self.assertEqual(code, result.code, result.err)
+                self.assertIn(message, result.err)
+
+
+class Decline(Case):
+    """Where redirecting is forbidden or unsafe, nothing is changed, and the reason is told."""
+
+    REASONS = (("guard", "the process forbids dynamic code (arbitrary code guard)"),
+               ("unknown", "RtlWalkHeap cannot be redirected: its entry has an unknown instruction"),
+               ("breakpoint", "RtlWalkHeap cannot be redirected: its entry has an instruction that cannot be moved"),
+               ("jump", "RtlWalkHeap cannot be redirected: its entry is a jump already"),
+               ("far-jump", "RtlWalkHeap cannot be redirected: its entry is a jump already"),
+               ("branch", "RtlWalkHeap cannot be redirected: a branch leads into its first bytes"))
+
+    def test_as_a_whole(self):
+        dll = windows_path(os.path.join(Setup.bin, "strata-override.dll"))
+        for manner, reason in self.REASONS:
+            with self.subTest(manner):
+                result = plain("decline", dll, manner, environment={"STRATA_VERBOSE": "1"})
+                self.assertEqual((0, f"{reason}\nas it was\n"), (result.code, result.out), result.err)
+                lines = [line for line in result.err.splitlines() if "declined" in line]
+                self.assertEqual(1, len(lines), result.err)
+                self.assertRegex(lines[0], r"^strata: strata_program_decline\.exe \(\d+\): declined: "
+                                 + re.escape(reason) + "$")
+
+
+def main():
+    if "--full" in sys.argv:
+        sys.argv.remove("--full")
+        Setup.full = True
+        Setup.time_limit = 1200
+    override_test.main()
+
+
+Setup.full = False
+
+if __name__ == "__main__":
+    main()
