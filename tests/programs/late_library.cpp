@@ -41,7 +41,8 @@ void Once(const wchar_t* path) {
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+    const int number = count > 1 ? std::atoi(arguments[1]) : 100;
     wchar_t path[MAX_PATH];
     GetModuleFileNameW(nullptr, path, MAX_PATH);
     wchar_t* name = path;
@@ -49,8 +50,8 @@ int main() {
         if (*c == L'\\') name = c + 1;
     }
     wcscpy(name, L"strata_program_late_library_dll.dll");
-    for (int i = 0; i < 100; ++i) Once(path);
-    std::puts("loaded and freed 100 times");
+    for (int i = 0; i < number; ++i) Once(path);
+    std::printf("loaded and freed %d times\n", number);
     for (const wchar_t* system : {L"ucrtbase.dll", L"oleaut32.dll", L"msvcp140.dll"}) {
         if (const HMODULE library = LoadLibraryW(system)) FreeLibrary(library);
     }
