@@ -157,7 +157,7 @@ class Life(Case):
         print(f"  {name} {' '.join(arguments)}: {result.seconds:.1f} s; {result.err.strip()}")
 
     def test_thread_births_and_deaths(self):
-        self.lives("commit is flat\ndone", "lifecycle", "births", str(count(200, 10000)))
+        self.lives("commit is flat\ndone", "lifecycle", "births", str(count(400, 10000)))
 
     def test_terminated_threads(self):
         self.lives("the heap goes on\ndone", "lifecycle", "terminations", str(count(20, 200)))
