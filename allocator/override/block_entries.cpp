@@ -195,18 +195,24 @@ STRATA_NOINLINE ULONG NTAPI MultipleAllocateEntry(void* handle, ULONG flags, SIZ
 template <Watch kWatch>
 STRATA_NOINLINE ULONG NTAPI MultipleFreeEntry(void* handle, ULONG flags, ULONG count,
                                               void** blocks) {
-    Count<kWatch>(Entry::kMultipleFree, Served::kStrata);
     ULONG freed = 0;
+    bool any_ours = false;
     for (; freed < count; ++freed) {
         void* const block = blocks[freed];
         RecordFree<kWatch>(block, STRATA_RETURN_ADDRESS());
+        const bool ours = heap::Owns(block);
+        any_ours |= ours;
         const bool done =
-            heap::Owns(block)
-                ? api::HeapRelease(HeapForOurBlock(handle, block, os::Operation::kFree), flags,
-                                   block)
-                : static_cast<uint8_t>(
-                      Original<FreeFunction>(Entry::kFree)(handle, flags, block)) != 0;
+            ours ? api::HeapRelease(HeapForOurBlock(handle, block, os::Operation::kFree), flags,
+                                    block)
+                 : static_cast<uint8_t>(
+                       Original<FreeFunction>(Entry::kFree)(handle, flags, block)) != 0;
         if (!done) break;
+    }
+    if (any_ours) {
+        Count<kWatch>(Entry::kMultipleFree, Served::kStrata);
+    } else {
+        CountForeign<kWatch>(Entry::kMultipleFree, STRATA_RETURN_ADDRESS());
     }
     return freed;
 }

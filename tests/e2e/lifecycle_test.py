@@ -147,6 +147,32 @@ class Decline(Case):
                                  + re.escape(reason) + "$")
 
 
+class Counted(Case):
+    """Every entry of ntdll's heap family counts who served it."""
+
+    CALLS = 5  # of every_entry.cpp
+    BLOCKS = {"RtlAllocateHeap", "RtlFreeHeap", "RtlReAllocateHeap", "RtlSizeHeap", "RtlValidateHeap",
+              "RtlGetUserInfoHeap", "RtlSetUserValueHeap", "RtlSetUserFlagsHeap", "RtlMultipleAllocateHeap",
+              "RtlMultipleFreeHeap"}
+    HEAPS = {"RtlCreateHeap", "RtlDestroyHeap", "RtlWalkHeap", "RtlLockHeap", "RtlUnlockHeap", "RtlCompactHeap",
+             "RtlQueryHeapInformation", "RtlSetHeapInformation"}
+    STRATA_ONLY = {"RtlValidateProcessHeaps", "RtlFreeUnicodeString", "RtlFreeAnsiString", "RtlFreeOemString"}
+
+    def test_every_entry(self):
+        self.assertEqual("done\n", plain("every_entry").out)
+        result, lines = self.statistics("every_entry", options=["--require"])
+        self.assertEqual((0, "done\n", ""), (result.code, result.out, result.err.strip()))
+        entries = {entry["name"]: entry for entry in lines[0]["entries"] if entry["name"].startswith("Rtl")}
+        self.assertLessEqual(set(entries), self.BLOCKS | self.HEAPS | self.STRATA_ONLY)
+        self.assertGreaterEqual(len(entries), 20)
+        for name, entry in entries.items():
+            with self.subTest(name):
+                self.assertGreaterEqual(entry["strata"], self.CALLS)
+                if name not in self.STRATA_ONLY:
+                    self.assertGreaterEqual(entry["original"] + entry["foreign"], self.CALLS)
+        print(f"  {len(entries)} entries counted")
+
+
 class Life(Case):
     """Threads, libraries and processes that come to their end, in every way."""
 

@@ -188,38 +188,6 @@ TEST(NearMemory, LiesWithinReachAndAwayFromTheModule) {
     FreeNear(block);
 }
 
-// Every function that ntdll, kernelbase and the C runtimes export can be decoded or is refused for a
-// stated reason; most can be relocated.
-TEST(ExportedFunctions, DecodeOrDecline) {
-    for (const wchar_t* name :
-         {L"ntdll.dll", L"kernel32.dll", L"kernelbase.dll", L"msvcrt.dll", L"ucrtbase.dll"}) {
-        const HMODULE module = LoadLibraryW(name);
-        ASSERT_NE(nullptr, module);
-        const auto base = reinterpret_cast<uintptr_t>(module);
-        const auto* dos = reinterpret_cast<const IMAGE_DOS_HEADER*>(base);
-        const auto* nt =
-            reinterpret_cast<const IMAGE_NT_HEADERS64*>(base + static_cast<size_t>(dos->e_lfanew));
-        const IMAGE_DATA_DIRECTORY& directory = nt->OptionalHeader.DataDirectory[0];
-        const auto* exports =
-            reinterpret_cast<const IMAGE_EXPORT_DIRECTORY*>(base + directory.VirtualAddress);
-        const auto* functions = reinterpret_cast<const DWORD*>(base + exports->AddressOfFunctions);
-        size_t relocated = 0;
-        size_t code = 0;
-        for (DWORD i = 0; i < exports->NumberOfFunctions; ++i) {
-            const DWORD rva = functions[i];
-            const bool forwarded =
-                rva >= directory.VirtualAddress && rva < directory.VirtualAddress + directory.Size;
-            if (rva == 0 || forwarded) continue;
-            const Refusal refusal = CheckEntry(reinterpret_cast<const void*>(base + rva));
-            if (refusal != Refusal::kNotCode) ++code;
-            if (refusal == Refusal::kNone) ++relocated;
-        }
-        std::printf("  %ls: %zu of %zu functions can be redirected\n", name, relocated, code);
-        EXPECT_GT(code, 0u);
-        EXPECT_GT(relocated, 0u);
-    }
-}
-
 // Without calls: an exception could not pass through the trampoline's copy of one.
 TEST_F(RedirectTest, CheckEntryRefusesCallsWhenAsked) {
     CodeMemory code;
