@@ -4,6 +4,8 @@
 #include <windows.h>
 #include <winternl.h>
 
+#include <initializer_list>
+
 #include "check.h"
 
 namespace {

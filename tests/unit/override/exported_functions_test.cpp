@@ -322,7 +322,7 @@ void OfTwoTexts(const void* function, Answers& answers) {
 }
 void OfTextAndCharacter(const void* function, Answers& answers) {
     for (const char* const text : kTexts) {
-        for (const int c : {'a', '1', 'z', 0}) {
+        for (const int c : {'a', '1', 'z', '\0'}) {
             answers.Add(As<const char * WINAPI(const char*, int)>(function)(text, c));
         }
     }
