@@ -27,13 +27,22 @@ TEST(OtherThreads, NobodyRunsWhileTheyAreHeld) {
     }
     while (steps < 1000) Sleep(1);
     {
+        LARGE_INTEGER frequency;
+        LARGE_INTEGER began;
+        LARGE_INTEGER ended;
         OtherThreads others;
+        QueryPerformanceFrequency(&frequency);
+        QueryPerformanceCounter(&began);
         ASSERT_EQ(HoldOutcome::kHeld, others.Hold(nullptr, 0, kTries).outcome);
+        QueryPerformanceCounter(&ended);
         const size_t held = others.count();
         const uint64_t before = steps;
         Sleep(50);
         const uint64_t after = steps;
         others.Release();
+        std::printf("  %zu busy threads held after %lld us\n", held,
+                    static_cast<long long>((ended.QuadPart - began.QuadPart) * 1000000 /
+                                           frequency.QuadPart));
         EXPECT_GE(held, 6u);
         EXPECT_EQ(before, after);
         EXPECT_EQ(0u, others.count());
