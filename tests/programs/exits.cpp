@@ -15,6 +15,7 @@
 #include <string>
 
 #include "check.h"
+#include "loader_callback.h"
 
 namespace {
 
@@ -72,17 +73,7 @@ void NTAPI OnLoaderEvent(void*, DWORD reason, void*) {
 
 }  // namespace
 
-// The program's own callback for thread-local storage, which comes after those of all DLLs.
-#if defined(_MSC_VER)
-#pragma comment(linker, "/INCLUDE:_tls_used")
-#pragma comment(linker, "/INCLUDE:g_strata_callback")
-#pragma section(".CRT$XLC", read)
-extern "C" __declspec(allocate(".CRT$XLC")) const PIMAGE_TLS_CALLBACK g_strata_callback =
-    OnLoaderEvent;
-#else
-extern "C" __attribute__((section(".CRT$XLC"), used)) const PIMAGE_TLS_CALLBACK g_strata_callback =
-    OnLoaderEvent;
-#endif
+STRATA_LOADER_CALLBACK(OnLoaderEvent)
 
 namespace {
 
