@@ -99,7 +99,7 @@ bool Stays(bool asked_from_outside) noexcept {
     if (g_settings.require) return false;
     // A process that was attached to and declined is left as it was, unless there is already memory of
     // Strata's in it.
-    return !asked_from_outside || g_status.heap_made || g_status.children;
+    return !asked_from_outside || g_status.heap_made;
 }
 
 bool Attach(HINSTANCE instance) noexcept {
@@ -119,11 +119,13 @@ bool Attach(HINSTANCE instance) noexcept {
         g_settings.recording = g_settings.record && StartRecording(g_settings);
         Install(g_settings);
     }
-    if (!g_settings.disable && g_settings.children) {
+    const bool active = g_status.state == STRATA_OVERRIDE_ACTIVE;
+    // Not from a DLL that is about to go.
+    const bool leaves = !active && (g_settings.require || attach != nullptr);
+    if (!g_settings.disable && g_settings.children && !leaves) {
         g_status.children =
             FindOwnName(instance, block) && FollowChildren(g_dll_name, g_settings.verbose);
     }
-    const bool active = g_status.state == STRATA_OVERRIDE_ACTIVE;
     if (active || g_status.children) Pin();
     if (!active) FinishRecording();
     if (g_settings.verbose) SayWhatHappened();

@@ -99,7 +99,7 @@ class Attach(Case):
             result = process.attach()
             self.assertEqual(0, result.code, result.err)
             self.assertIn(f"process {process.pid}: declined, it goes on with its own heap: {reason}", result.err)
-            required = process.attach("--require")
+            required = process.attach("--require", "--children")
             self.assertEqual(EXIT_LAUNCHER, required.code)
             self.assertIn(f"process {process.pid}: declined: {reason}", required.err)
             self.assertEqual((0, "not loaded\nas it was\n"), process.end()[:2])
@@ -116,6 +116,7 @@ class Attach(Case):
                 (EXIT_NOT_FOUND, "process 2147483632: there is no such process", ["--attach", "2147483632"]),
                 (EXIT_LAUNCHER, "--attach", ["--attach", "x"]),
                 (EXIT_LAUNCHER, "excludes", ["--disable", "--attach", "1"]),
+                (EXIT_LAUNCHER, "exclude each other", ["--record", "x", "--attach", "1"]),
                 (EXIT_LAUNCHER, "not expected", ["--attach", "1", program("exit_code")]),
                 (EXIT_LAUNCHER, "requires", ["--timeout", "3", program("exit_code")]),
                 (EXIT_LAUNCHER, "the override DLL is missing", ["--dll", "no-such.dll", "--attach", "1"])):
