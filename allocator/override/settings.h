@@ -15,9 +15,9 @@ struct Settings {
     bool has_file = false;    // STRATA_STATS_FILE is set
     // Instead of STRATA_STATS_FILE, by the launcher only.
     const wchar_t* statistics_path = nullptr;
-    bool record = false;      // STRATA_RECORD is set
-    bool recording = false;   // ... and is being written to
-    bool require = false;     // by the launcher only
+    bool record = false;     // STRATA_RECORD is set
+    bool recording = false;  // ... and is being written to
+    bool require = false;    // by the launcher only
     // Opened at the start, because at the end of a process little is left that can be relied on.
     HANDLE statistics_file = nullptr;
 
