@@ -74,6 +74,7 @@ TEST(Walk, CachedBlocksAreFree) {
 }
 
 TEST(Walk, RegionsHoldTheirBlocks) {
+    PurgeAll();  // or the heap would have slabs of one that ended
     const TestHeap heap;
     for (const size_t bytes : {16, 1500, 40000, 100000, 20 << 20}) heap.Allocate(bytes);
     const WalkEntry* region = nullptr;
