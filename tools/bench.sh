@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the benchmarks and runs them: Strata, mimalloc, the default heap and the C runtime's malloc,
-# each in a process of its own, in turn, and compared round by round: micro benchmarks, workloads, memory,
-# latencies. Prints tables, and writes build/bench/results.json, results.md and report.html. Installs and
-# fetches what is missing first (tools/setup.sh). docs/benchmarks.md explains the figures.
+# each in a process of its own, in turn, and compared round by round: micro benchmarks, workloads, real
+# programs recorded and replayed, memory, latencies. Prints tables, and writes build/bench/results.json,
+# results.md and report.html. Installs and fetches what is missing first (tools/setup.sh).
+# docs/benchmarks.md explains the figures.
 #
 #   tools/bench.sh                        as --quick
 #   tools/bench.sh --quick                6 rounds of small workloads, about 5 minutes
@@ -29,9 +30,11 @@ set -eu
 usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
 
 quick=(--rounds 6 --workload-rounds 6 --memory-rounds 5 --spike-rounds 2 --min-time 0.004 --percent 10
-  --memory-percent 20 --spike-percent 40 --limit 130 --workload-limit 110)
-full=(--rounds 16 --workload-rounds 16 --memory-rounds 5 --spike-rounds 5 --min-time 0.015 --percent 60
-  --memory-percent 100 --spike-percent 100 --limit 600 --workload-limit 900)
+  --memory-percent 20 --spike-percent 40 --limit 130 --workload-limit 110
+  --program-rounds 6 --program-limit 90 --replay-repeat 2 --replay-limit 60)
+full=(--least-rounds 16 --rounds 16 --workload-rounds 16 --memory-rounds 5 --spike-rounds 5 --min-time 0.015 --percent 60
+  --memory-percent 100 --spike-percent 100 --limit 600 --workload-limit 900
+  --program-rounds 16 --program-limit 240 --replay-repeat 5 --replay-limit 200)
 measure=("${quick[@]}")
 preset=windows-clang
 setup=1
@@ -48,7 +51,10 @@ while [ "$#" -gt 0 ]; do
     --rounds | --filter | --mimalloc | --wine)
       [ "$#" -ge 2 ] || { usage; exit 2; }
       case "$1" in
-        --rounds) measure+=(--rounds "$2" --workload-rounds "$2" --limit 0 --workload-limit 0) ;;
+        --rounds)
+          measure+=(--rounds "$2" --workload-rounds "$2" --limit 0 --workload-limit 0
+            --program-rounds "$2" --program-limit 0 --replay-limit 0)
+          ;;
         --filter) measure+=("--filter=$2") ;;
         --mimalloc) mimalloc=$(realpath "$2") ;;
         --wine) wine=$2 ;;
@@ -74,7 +80,7 @@ fi
 configure() {
   strata_step "bench: configure $1" cmake --preset "$preset" -B "build/$1" \
     -DSTRATA_BUILD_BENCHMARKS=ON -DSTRATA_BUILD_TESTS=OFF -DSTRATA_WERROR=OFF \
-    "-DSTRATA_BENCH_MIMALLOC=$2" "-DSTRATA_BUILD_OVERRIDE=$3" "-DSTRATA_BUILD_TOOLS=$3" \
+    "-DSTRATA_BENCH_MIMALLOC=$2" "-DSTRATA_BUILD_OVERRIDE=$3" -DSTRATA_BUILD_TOOLS=ON \
     "-DSTRATA_MIMALLOC_SOURCE=$4"
 }
 # build <folder> <target>…: of what fails, nothing earlier is left to stand in for it.
@@ -89,6 +95,8 @@ build() {
   return 1
 }
 both() { echo "strata_bench_$1 strata_workloads_$1"; }
+# replay <folder> <name>: the program that runs traces.
+replay() { build "$1" "strata_replay_$2" || strata_say "no traces are replayed on $2"; }
 
 # build_all <folder>: Strata or nothing; the others as far as they can be had.
 build_all() {
@@ -102,10 +110,17 @@ build_all() {
   }
   build "$folder" $(both strata) || return 1
   [ "$mimalloc_built" -eq 0 ] || build "$folder" $(both mimalloc) || mimalloc_built=0
-  for name in crt limit; do build "$folder" $(both "$name") || strata_say "$name is not measured"; done
+  replay "$folder" strata
+  [ "$mimalloc_built" -eq 0 ] || replay "$folder" mimalloc
+  for name in crt limit; do
+    build "$folder" $(both "$name") || strata_say "$name is not measured"
+    replay "$folder" "$name"
+  done
+  replay "$folder" requested
   build "$folder" strata_workloads_requested || strata_say "the bytes asked for are not measured"
   [ "$preset" != native ] || return 0
   build "$folder" $(both default) || strata_say "the default heap is not measured"
+  replay "$folder" default
   build "$folder" strata_bench_direct strata_run strata_override ||
     { rm -f "build/$folder/bin/strata-run.exe"; strata_say "the override is not measured"; }
 }
@@ -118,7 +133,8 @@ if ! build_all "$folder"; then
   build_all "$folder" || exit 1
 fi
 if [ -n "$mimalloc" ]; then
-  { configure "$folder-second" ON OFF "$mimalloc" && build "$folder-second" $(both mimalloc); } ||
+  { configure "$folder-second" ON OFF "$mimalloc" && build "$folder-second" $(both mimalloc) &&
+    replay "$folder-second" mimalloc; } ||
     { strata_say "the mimalloc of --mimalloc is not measured"; mimalloc=; }
 fi
 
@@ -127,6 +143,7 @@ fi
 launcher=
 objdump=objdump
 inside=
+place=
 second=${mimalloc:+build/$folder-second/bin,build/$folder-second/bin,build/$folder-second/lib}
 if [ "$preset" = native ]; then
   export STRATA_BENCH_SYSTEM="native, Linux $(uname -r)"
@@ -142,11 +159,15 @@ else
         cp -r "build/$folder-second/bin" "$wine10_root/bench-second"
         second=build/$folder-second/bin,/bench-second,build/$folder-second/lib
       fi
+      place=$wine10_root/programs,/programs
     else
       strata_say "WINE 10 IS NOT TO BE HAD HERE: $wine10_why. Taking the system's Wine, whose default"
       strata_say "heap is slower than that of Windows: its columns flatter Strata and mimalloc"
     fi
   fi
+  place=${place:-$STRATA_BUILD/bench/programs,$STRATA_BUILD/bench/programs}
+  command -v npm >/dev/null || strata_apt_install npm >/dev/null 2>&1 ||
+    strata_say "npm could not be installed: without real programs and replays"
   strata_say "Wine's prefix ..."
   strata_wine_env
   tools/wine.sh --prepare
@@ -155,4 +176,5 @@ else
 fi
 python3 -B bench/report/bench.py \
   --programs "build/$folder/bin" --inside "$inside" --libraries "build/$folder/lib" \
+  --place "$place" --packages "$STRATA_BUILD/demo/packages" \
   --second "$second" --launcher "$launcher" --objdump "$objdump" --out build/bench "${measure[@]}"

@@ -13,6 +13,7 @@ import health
 import measure
 import names
 import page
+import real
 import tables
 import targets
 from measure import say
@@ -33,7 +34,15 @@ def arguments():
     parser.add_argument('--launcher', default='', help='what starts a program; empty: nothing')
     parser.add_argument('--objdump', default='objdump')
     parser.add_argument('--rounds', type=int, default=6, help='of the micro benchmarks')
+    parser.add_argument('--least-rounds', type=int, default=6, help='a limit ends no kind before this')
     parser.add_argument('--workload-rounds', type=int, default=6)
+    parser.add_argument('--program-rounds', type=int, default=6, help='of the real programs')
+    parser.add_argument('--program-limit', type=float, default=0)
+    parser.add_argument('--replay-repeat', type=int, default=3, help='times a trace is run at once')
+    parser.add_argument('--replay-limit', type=float, default=0)
+    parser.add_argument('--place', default='', help='folder for the real programs and their traces: '
+                        'outside,inside; empty: without them')
+    parser.add_argument('--packages', default='build/demo/packages', help='where they are kept')
     parser.add_argument('--memory-rounds', type=int, default=2)
     parser.add_argument('--spike-rounds', type=int, default=2)
     parser.add_argument('--min-time', type=float, default=0.005, help='seconds a micro benchmark')
@@ -133,6 +142,27 @@ def redirect(measurement, options, launch):
                          Label('default, redirected', 'default', folder, launch, before=(starter,)))
 
 
+def real_programs(measurement, options, launch):
+    """Recorded and run, as far as they can be had; the replays come from the recordings."""
+    folder = Folder(options.programs, options.inside or options.programs, options.libraries)
+    starter = folder.find('strata-run')
+    if not options.place or not starter or not folder.find('strata-override.dll', ('',)):
+        say('without real programs and replays: there is no strata-run here')
+        return
+    if not options.inside:
+        starter = os.path.abspath(starter)  # the programs start in folders of their own
+
+    def chosen(name):
+        return re.search(options.filter, name)
+    place = real.Place(*options.place.split(','))
+    say('real programs ...')
+    found, missing = real.prepare(place, launch, starter, options.packages, lambda name: chosen(
+        names.real(name)) or chosen(names.replay(name)), say)
+    measurement.failures += missing
+    measurement.record([p for p in found if chosen(names.replay(p.name))], place)
+    measurement.real_programs([p for p in found if chosen(names.real(p.name))])
+
+
 def flat_rows(result):
     """One record per benchmark, metric and allocator, for scripts."""
     store, rows = result.store, []
@@ -146,6 +176,10 @@ def flat_rows(result):
                    'allocator': 'mimalloc' if column == base else column, 'metric': metric,
                    'value': store.median(benchmark, metric, column), 'value_min': min(values.values())}
             against = STRATA if column == CONTROL else base
+            if base is None and store.groups[benchmark] == names.REAL and column == STRATA:
+                to_default = store.ratio(benchmark, metric, column, 'default')
+                row |= {'ratio_to_default': to_default and to_default['median'],
+                        'ci_of_that': to_default and [to_default['low'], to_default['high']]}
             ratio = store.ratio(benchmark, metric, column, against)
             if column == CONTROL:
                 row['allocator'] = 'strata (A/A)'
@@ -185,7 +219,8 @@ def controls(store):
     """Threads that wait for each other vary many times more than anything else, and would hide whether
     the others are steady: each kind has a control of its own."""
     def two_threads(benchmark):
-        return store.groups[benchmark] == names.EXCHANGE or benchmark.endswith('/2')
+        return (store.groups[benchmark] in (names.EXCHANGE, names.REPLAYS, names.REAL)
+                or benchmark.endswith('/2'))
     found = {'all': store.control(), 'one thread': store.control(lambda b: not two_threads(b)),
              'two threads': store.control(two_threads)}
     return {kind: control for kind, control in found.items() if control}
@@ -229,11 +264,15 @@ def main():
 def run(options, load, launch, labels, baselines):
     folder = labels[0].folder
     measurement = measure.Measurement(options, labels, Store())
+    real_programs(measurement, options, launch)
     measurement.workloads()
+    measurement.replays()
     measurement.latency()
     if folder.find('strata_workloads_requested'):
         labels.append(Label('requested', 'requested', folder, launch, core=False, micro=False))
     measurement.memory()
+    measurement.replay_memory()
+    measurement.net_memory()
     labels[:] = [label for label in labels if label.name != 'requested']
     measurement.probes()
     redirect(measurement, options, launch)

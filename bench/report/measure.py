@@ -29,6 +29,7 @@ class Measurement:
         self.spike = {}        # column -> what the last run said
         self.override = {}     # 'direct', 'redirected' -> benchmark -> round -> ns
         self.rounds = {}       # kind -> how many
+        self.traces = {}       # benchmark -> the trace's name as the programs see it
         self._orders = {}
 
     def column(self, name):
@@ -59,7 +60,7 @@ class Measurement:
         start = time.monotonic()
         for number in range(wanted):
             spent = time.monotonic() - start
-            if limit and number >= 6 and number % 2 == 0 and spent * (number + 2) / number > limit:
+            if limit and number >= self.options.least_rounds and number % 2 == 0 and spent * (number + 2) / number > limit:
                 say(f'time is up after {number} of {wanted} rounds of the {kind}')
                 return
             say(f'{kind}: round {number + 1} of {wanted}')
@@ -137,6 +138,64 @@ class Measurement:
             self.store.add(variant.name, names.WORKLOADS, 'time', label.name, number,
                            said['seconds'] * 1e9)
 
+    # --- real programs, and their calls again ------------------------------------------------------
+
+    def real_programs(self, programs):
+        """Time and peak of memory with the plain heap (the column `default`) and with Strata, twice."""
+        sides = [('default', 'plain'), (STRATA, 'strata'), (CONTROL, 'strata')]
+        rounds = self.options.program_rounds if programs else 0
+        for number in self._rounds('real programs', rounds, self.options.program_limit):
+            for program in programs:
+                name = names.real(program.name)
+                order = random.sample(sides, len(sides)) if number % 2 == 0 else self._orders[name][::-1]
+                self._orders[name] = order
+                for column, way in order:
+                    run = self._twice(f'{name}, round {number + 1}', getattr(program, way))
+                    if run:
+                        self.store.add(name, names.REAL, 'time', column, number, run.seconds * 1e9)
+                        self.store.add(name, names.REAL, 'peak_working_set', column, number,
+                                       run.peak_bytes)
+
+    def record(self, programs, place):
+        """Traces of the programs, for the replays."""
+        for program in programs:
+            trace = place.sub(f'{program.name}.trace')
+            say(f'recording {program.name} ...')
+            recorded = self._twice(f'recording {program.name}', lambda: program.record(trace) or True)
+            if recorded:
+                self.traces[names.replay(program.name)] = trace.windows
+
+    def replays(self):
+        labels = [label for label in self.labels if label.folder.find(f'strata_replay_{label.allocator}')]
+        rounds = self.options.workload_rounds if self.traces else 0
+        for number in self._rounds('replays', rounds, self.options.replay_limit):
+            for benchmark, trace in self.traces.items():
+                for label in self._order(benchmark, number, labels):
+                    said = self._twice(f'{benchmark}, round {number + 1}',
+                                       lambda: label.replay(trace, self.options.replay_repeat))
+                    if said:
+                        self._replayed(benchmark, label, said)
+                        self.store.add(benchmark, names.REPLAYS, 'time', label.name, number,
+                                       said['seconds'] * 1e9 / said['repeat'])
+
+    def _replayed(self, benchmark, label, said):
+        sums = self.checksums.setdefault((benchmark, said['threads'], said['repeat']), {})
+        sums.setdefault(said['checksum'], set()).add(label.name)
+
+    def replay_memory(self):
+        labels = [label for label in self.labels
+                  if label.memory and label.folder.find(f'strata_replay_{label.allocator}')]
+        rounds = self.options.memory_rounds if self.traces else 0
+        for number in self._rounds('memory of the replays', rounds, 0):
+            for benchmark, trace in self.traces.items():
+                for label in random.sample(labels, len(labels)):
+                    if label.allocator == 'requested' and number > 0:
+                        continue
+                    said = self._twice(f'{benchmark}, memory', lambda: label.replay_watched(trace))
+                    if said:
+                        self._replayed(benchmark, label, said)
+                        self.memory_runs.append((benchmark, label.name, number, said))
+
     def latency(self):
         variant = names.LATENCY_VARIANT
         if not self._chosen([variant]):
@@ -168,20 +227,25 @@ class Measurement:
                     if said:
                         self._checked(label, variant, self.options.memory_percent, said)
                         self.memory_runs.append((variant.name, label.name, number, said))
-        self._net_memory()
 
-    def _net_memory(self):
+    def net_memory(self):
         """What a process has before it does anything is not the allocator's: the least that any of the
         programs started with is taken off all."""
         if not self.memory_runs:
             return
-        runs = [said for *_, said in self.memory_runs]
-        commit = min(said['commit_at_start'] for said in runs)
-        working_set = min(said['working_set_at_start'] for said in runs)
-        rounds = range(self.rounds.get('memory', 0))
+        # A replay has its trace in memory as well, before it begins: its start is one for each trace.
+        started = {}
+        for benchmark, *_, said in self.memory_runs:
+            at = started.setdefault(benchmark if benchmark in self.traces else None, [])
+            at.append((said['commit_at_start'], said['working_set_at_start']))
+        started = {key: tuple(min(each) for each in zip(*at)) for key, at in started.items()}
+        rounds = range(max(self.rounds.get(kind, 0) for kind in ('memory', 'memory of the replays')))
         for benchmark, column, number, said in self.memory_runs:
+            replayed = benchmark in self.traces
+            commit, working_set = started[benchmark if replayed else None]
             add = lambda metric, value, at: self.store.add(
-                benchmark, names.WORKLOADS, metric, column, at, max(value, 4096))
+                benchmark, names.REPLAYS if replayed else names.WORKLOADS, metric, column, at,
+                max(value, 4096))
             if said['peak_requested']:
                 for at in rounds:
                     add('peak_commit', said['peak_requested'], at)
@@ -191,7 +255,9 @@ class Measurement:
             # An own counter misses no peak, and is taken where it says more.
             add('peak_commit', max(sampled, said['own_peak_commit']), number)
             add('peak_working_set', said['peak_working_set'] - working_set, number)
-            self.store.add('first_malloc', names.PROBES, 'commit', column, number, said['first_malloc'])
+            if not replayed:
+                self.store.add('first_malloc', names.PROBES, 'commit', column, number,
+                               said['first_malloc'])
 
     def memory_checks(self):
         """How far the figures of different sources are apart: [text]"""
@@ -202,8 +268,7 @@ class Measurement:
             worst = max(hwm)
             lines.append(f'peak working set against VmHWM of Linux: {len(hwm)} runs, at most '
                          f'{worst[0]:.1%} apart ({worst[1]}, {worst[2]})')
-        start = min((said['commit_at_start'] for *_, said in self.memory_runs), default=0)
-        own = [(said['own_peak_commit'] / max(said['peak_commit'] - start, 1), b)
+        own = [(said['own_peak_commit'] / max(said['peak_commit'] - said['commit_at_start'], 1), b)
                for b, _, _, said in self.memory_runs if said['own_peak_commit']]
         if own:
             lines.append(f'Strata\'s own peak of commit against the sampled sum: {min(own)[0]:.3f} '

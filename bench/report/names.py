@@ -27,6 +27,9 @@ EXCHANGE = 'exchange, ring, n_to_1, 1_to_n'
 MICRO_GROUPS = (SMALL, MEDIUM, PAIR_LARGE, PAIR_HUGE, BURST_HUGE, 'realloc', 'calloc_fresh',
                 'calloc_dirty', 'aligned', 'size', EXCHANGE, 'thread', 'thread_empty', 'heap', 'heaps')
 WORKLOADS = 'workloads'
+REPLAYS = 'replays'
+REAL = 'real programs'
+MIXED = (WORKLOADS, REPLAYS)  # what is more than a loop of one kind of call
 PROBES = 'probes'
 
 
@@ -46,6 +49,17 @@ _OWN_THREADS = ('server', 'pipeline', 'pool')
 _ALSO_TWO = ('tokens', 'json', 'lru', 'tiles', 'documents')
 VARIANTS = (*(Variant(name, 1) for name in _SINGLE), *(Variant(name, 2) for name in _OWN_THREADS),
             *(Variant(name, 2) for name in _ALSO_TWO))
+
+
+def replay(program):
+    """The benchmark of a recorded program."""
+    return f'replay_{program}'
+
+
+def real(program):
+    return f'program_{program}'
+
+
 # Peak memory: two copies of the same say little more than one.
 MEMORY_VARIANTS = VARIANTS[:len(_SINGLE) + len(_OWN_THREADS)]
 LATENCY_VARIANT = Variant('server', 2)

@@ -52,9 +52,20 @@ def _ratio_chart(result, groups, metric, label):
     return charts.ratios(rows, label)
 
 
+def _real_chart(result):
+    rows = []
+    for metric, what in (('time', 'time'), ('peak_working_set', 'peak memory')):
+        for benchmark, _ in result.store.keys(metric, {names.REAL}):
+            ratio = result.store.ratio(benchmark, metric, STRATA, 'default')
+            if ratio:
+                rows.append((f'{benchmark.removeprefix("program_")}, {what}', ratio['median'],
+                             ratio['low'], ratio['high']))
+    return charts.ratios(rows, 'ratios of the real programs')
+
+
 def _memory_chart(result, metric, palette):
     groups = []
-    for benchmark, _ in result.store.keys(metric, {names.WORKLOADS}):
+    for benchmark, _ in result.store.keys(metric, set(names.MIXED)):
         values = {column: value / (1 << 20) for column in result.columns
                   if (value := result.store.median(benchmark, metric, column)) is not None}
         groups.append((benchmark, values))
@@ -89,10 +100,11 @@ def _charts(result):
     micro = set(names.MICRO_GROUPS)
     return [
         ('Time, ratio to mimalloc: micro benchmarks', _ratio_chart(result, micro, 'time', 'ratios')),
-        ('Time, ratio to mimalloc: workloads',
-         _ratio_chart(result, {names.WORKLOADS}, 'time', 'ratios of the workloads')),
-        ('Peak commit of each workload', _memory_chart(result, 'peak_commit', palette)),
-        ('Peak working set of each workload', _memory_chart(result, 'peak_working_set', palette)),
+        ('Time, ratio to mimalloc: workloads and replays',
+         _ratio_chart(result, set(names.MIXED), 'time', 'ratios of the workloads and replays')),
+        ('Time and peak memory of real programs, ratio to the plain heap', _real_chart(result)),
+        ('Peak commit of each workload and replay', _memory_chart(result, 'peak_commit', palette)),
+        ('Peak working set of each workload and replay', _memory_chart(result, 'peak_working_set', palette)),
         ('Spike, then idle: commit over time', _spike_chart(result, palette, 1, 'commit')),
         ('Spike, then idle: working set over time', _spike_chart(result, palette, 2, 'working set')),
         ('Server: how long a malloc takes', _latency_chart(result, 'malloc', palette)),

@@ -1,4 +1,4 @@
-"""Starts the programs strata_bench_<allocator> and strata_workloads_<allocator> and reads what they say."""
+"""Starts the programs strata_{bench,workloads,replay}_<allocator> and reads what they say."""
 
 import dataclasses
 import json
@@ -21,8 +21,8 @@ class Folder:
     inside: str
     libraries: str
 
-    def find(self, name):
-        for ending in ('.exe', ''):
+    def find(self, name, endings=('.exe', '')):
+        for ending in endings:
             if os.path.isfile(os.path.join(self.outside, name + ending)):
                 return os.path.join(self.inside, name + ending)
         return None
@@ -115,6 +115,14 @@ class Label:
     def _workload_arguments(variant, percent, arguments):
         return [variant.workload, '--percent', str(percent), '--threads', str(variant.threads), *arguments]
 
+    def replay(self, trace, repeat):
+        """What one run of a trace (its name as the program sees it) says of itself."""
+        output, _ = self.start('strata_replay', [trace, '--json', '--repeat', str(repeat)], 2)
+        return self._parse(output)
+
+    def replay_watched(self, trace):
+        return self._watched('strata_replay', [trace, '--json', '--memory', '--wait'])
+
     def _parse(self, output):
         try:
             return json.loads(output)
@@ -124,8 +132,11 @@ class Label:
     def workload_watched(self, variant, percent):
         """As workload, with memory sampled; and what Linux says of its peak, `vm_hwm`. Both processors:
         the sampling thread needs one."""
-        arguments = self._workload_arguments(variant, percent, ['--memory', '--wait'])
-        process = subprocess.Popen(self._command('strata_workloads', arguments, 2),
+        return self._watched('strata_workloads', self._workload_arguments(
+            variant, percent, ['--memory', '--wait']))
+
+    def _watched(self, kind, arguments):
+        process = subprocess.Popen(self._command(kind, arguments, 2),
                                    env=environment(self.environment), stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
@@ -134,9 +145,9 @@ class Label:
             process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise Failure(f'{self.name}: {variant.name} did not end') from None
+            raise Failure(f'{self.name}: {arguments[0]} did not end') from None
         if process.returncode != 0:
-            raise Failure(f'{self.name}: {variant.name}: exit code {process.returncode}')
+            raise Failure(f'{self.name}: {arguments[0]}: exit code {process.returncode}')
         return self._parse(line) | {'vm_hwm': hwm}
 
 

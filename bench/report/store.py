@@ -2,6 +2,7 @@
 
 import statistics
 
+import names
 import ratios
 
 STRATA = 'strata'
@@ -69,7 +70,8 @@ class Store:
                 continue
             again, first = self.get(benchmark, metric, CONTROL), self.get(benchmark, metric, STRATA)
             for number in again.keys() & first.keys():
-                rounds.setdefault((self.groups[benchmark] == 'workloads', number), []).append(
+                kind = self.groups[benchmark] if self.groups[benchmark] in names.MIXED else 'micro'
+                rounds.setdefault((kind, number), []).append(
                     again[number] / first[number])
         means = [ratios.geometric_mean(values) for values in rounds.values()]
         if not means:

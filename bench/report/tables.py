@@ -49,11 +49,26 @@ def rows_table(result, metric, groups, unit):
     return table
 
 
+def real_table(result):
+    """The real programs: the plain heap, Strata under strata-run, and their ratio."""
+    store = result.store
+    table = [['program', 'plain heap', 'Strata', 'ratio', '95 %', 'A/A', 'verdict']]
+    for metric, unit, what in (('time', 'ms', 'time (ms)'), ('peak_working_set', 'MiB', 'peak memory (MiB)')):
+        for benchmark, _ in store.keys(metric, {names.REAL}):
+            ratio = store.ratio(benchmark, metric, STRATA, 'default')
+            control = store.ratio(benchmark, metric, CONTROL, STRATA)
+            table.append([f'{benchmark.removeprefix("program_")}, {what}',
+                          scaled(unit, store.median(benchmark, metric, 'default')),
+                          scaled(unit, store.median(benchmark, metric, STRATA)),
+                          _ratio(ratio), _interval(ratio), _interval(control), ratios.verdict(ratio)])
+    return table
+
+
 def groups_table(result):
     """Geometric means of the ratios, one line per group and metric."""
     table = [['geometric mean of ratios', 'to mimalloc', 'worst', 'to default', 'to limit', 'A/A', 'baseline']]
-    lines = [(group, 'time', group) for group in (*names.MICRO_GROUPS, names.WORKLOADS)]
-    lines += [(f'workloads: {metric}', metric, names.WORKLOADS)
+    lines = [(group, 'time', group) for group in (*names.MICRO_GROUPS, *names.MIXED)]
+    lines += [(f'{group}: {metric}', metric, group) for group in names.MIXED
               for metric in ('peak_commit', 'peak_working_set')]
     for title, metric, group in lines:
         found = result.store.medians_of_ratios(metric, {group})
@@ -125,9 +140,12 @@ def sections(result):
     """[(title, table)]"""
     found = [('Targets', targets_table(result)), ('Summary', groups_table(result)),
              ('Micro benchmarks', rows_table(result, 'time', set(names.MICRO_GROUPS), 'ns')),
-             ('Workloads: time', rows_table(result, 'time', {names.WORKLOADS}, 'ms')),
-             ('Workloads: peak commit', rows_table(result, 'peak_commit', {names.WORKLOADS}, 'MiB')),
-             ('Workloads: peak working set', rows_table(result, 'peak_working_set', {names.WORKLOADS}, 'MiB'))]
+             ('Real programs', real_table(result))]
+    for group in names.MIXED:
+        title = group[0].upper() + group[1:]
+        found += [(f'{title}: time', rows_table(result, 'time', {group}, 'ms')),
+                  (f'{title}: peak commit', rows_table(result, 'peak_commit', {group}, 'MiB')),
+                  (f'{title}: peak working set', rows_table(result, 'peak_working_set', {group}, 'MiB'))]
     latency = [['latency in the server (ticks)']]
     for call in ('malloc', 'free'):
         for point in ('p50', 'p99', 'p999', 'p9999', 'max'):

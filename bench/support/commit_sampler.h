@@ -34,8 +34,8 @@ public:
     }
 
     // What was the most, 0 when it never ran.
+    // No sample is taken at the end: a peak is marked where it is.
     size_t Stop() {
-        Mark();
         running_ = false;
         if (thread_.joinable()) thread_.join();
         return most_.load(std::memory_order_relaxed);

@@ -5,7 +5,6 @@
 //
 // --memory samples the commit charge every few milliseconds, which takes time: such a run is not for
 // comparing times. --wait keeps the process until its input ends, so that others can look at it.
-#include <atomic>
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
@@ -15,6 +14,7 @@
 #include <thread>
 
 #include "adapter.h"
+#include "commit_sampler.h"
 #include "process_memory.h"
 #include "workload.h"
 
@@ -49,16 +49,7 @@ struct Options {
 char report[16 * 1024];
 size_t report_length = 0;
 
-bool sampling = false;
-std::atomic<size_t> peak_commit{0};
-std::atomic<bool> stop_sampling{false};
-
-void Sample() {
-    const size_t now = PrivateCommit();
-    size_t seen = peak_commit.load(std::memory_order_relaxed);
-    while (now > seen && !peak_commit.compare_exchange_weak(seen, now)) {
-    }
-}
+CommitSampler sampler;
 
 uint64_t RunAll(const Workload& workload, const Options& options) {
     if (workload.own_threads || options.threads == 1) return workload.run(options.task);
@@ -92,7 +83,8 @@ size_t FirstMalloc() {
 }
 
 void Print(const Workload& workload, const Options& options, double seconds, uint64_t checksum,
-           size_t commit_at_start, size_t working_set_at_start, size_t first_malloc) {
+           size_t commit_at_start, size_t peak_commit, size_t working_set_at_start,
+           size_t first_malloc) {
     std::printf(
         "{\"workload\": \"%s\", \"threads\": %zu, \"percent\": %zu, \"allocator\": \"%s\", "
         "\"version\": \"%s\", \"compiler\": \"%s\", \"flags\": \"%s\", \"seconds\": %.6f, "
@@ -102,7 +94,7 @@ void Print(const Workload& workload, const Options& options, double seconds, uin
         workload.name, options.threads, options.task.percent, kAllocator, Version().c_str(),
         STRATA_BENCH_COMPILER, STRATA_BENCH_FLAGS, seconds,
         static_cast<unsigned long long>(checksum), PeakWorkingSet(), working_set_at_start,
-        commit_at_start, peak_commit.load(), OwnPeakCommit(), PeakRequested(), first_malloc,
+        commit_at_start, peak_commit, OwnPeakCommit(), PeakRequested(), first_malloc,
         report_length != 0 ? ", " : "", report);
     std::fflush(stdout);
 }
@@ -115,23 +107,12 @@ int Run(const Workload& workload, const Options& options) {
     const size_t working_set_at_start = WorkingSet();
     const size_t commit_at_start = options.memory ? PrivateCommit() : 0;
     const size_t first_malloc = options.memory ? FirstMalloc() : 0;
-    std::thread sampler;
-    if (options.memory && !workload.is_probe) {
-        sampling = true;
-        sampler = std::thread([] {
-            while (!stop_sampling.load(std::memory_order_relaxed)) {
-                Sample();
-                std::this_thread::sleep_for(std::chrono::milliseconds(5));
-            }
-        });
-    }
+    if (options.memory && !workload.is_probe) sampler.Start();
     const auto start = std::chrono::steady_clock::now();
     const uint64_t checksum = RunAll(workload, options);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    stop_sampling = true;
-    if (sampler.joinable()) sampler.join();
-    Print(workload, options, took.count(), checksum, commit_at_start, working_set_at_start,
-          first_malloc);
+    Print(workload, options, took.count(), checksum, commit_at_start, sampler.Stop(),
+          working_set_at_start, first_malloc);
     if (options.wait) {
         while (std::getchar() != EOF) {
         }
@@ -156,9 +137,7 @@ int List() {
 
 }  // namespace
 
-void MarkPeak() {
-    if (sampling) Sample();
-}
+void MarkPeak() { sampler.Mark(); }
 
 void Report(const char* format, ...) {
     if (report_length != 0 && report[report_length - 1] == '}') {

@@ -107,6 +107,11 @@ int RunFile(const Options& options) {
     } else {
         PrintText(trace, plan, result);
     }
+    if (options.wait) {
+        std::fflush(stdout);
+        while (std::getchar() != EOF) {
+        }
+    }
     if (result.faults == 0) return 0;
     std::fprintf(stderr, "strata-replay: %" PRIu64 " faults of the allocator; the first: %s\n",
                  result.faults, result.first_fault.c_str());

@@ -60,6 +60,8 @@ Options ParseOptions(const std::vector<std::string>& arguments) {
         ->type_name("TIMES");
     app.add_flag("--partial", options.partial,
                  "Of a damaged trace, use what stands before the damage");
+    app.add_flag("--wait", options.wait,
+                 "At the end, wait until the input ends, so that others can look at the process");
     app.set_version_flag("--version", "strata-replay " STRATA_VERSION_STRING);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
     try {

@@ -14,6 +14,7 @@ struct Options {
     bool info = false;
     bool json = false;
     bool partial = false;
+    bool wait = false;  // at the end, until the input ends
     RunOptions run;
 
     bool exit = false;  // --help, --version or an error has been answered already

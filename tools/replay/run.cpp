@@ -309,6 +309,7 @@ RunResult RunPlan(const Plan& plan, const RunOptions& options) {
         result.seconds +=
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         result.operations += plan.operations.size();
+        sampler.Mark();
         if (i + 1 < options.repeat) run.FreeTheRest();
     }
     result.peak_commit = sampler.Stop();
