@@ -30,6 +30,7 @@ heap::HeapRequest RequestFor(uint32_t options) noexcept {
     request.executable = (options & kHeapCreateEnableExecute) != 0;
     request.check_tail = (options & kHeapTailChecking) != 0;
     request.check_free = (options & kHeapFreeChecking) != 0;
+    request.hardened = (options & kHeapCreateHardened) != 0;
     return request;
 }
 

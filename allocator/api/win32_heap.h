@@ -22,6 +22,8 @@ inline constexpr uint32_t kHeapZeroMemory = 0x8;
 inline constexpr uint32_t kHeapReallocInPlaceOnly = 0x10;
 inline constexpr uint32_t kHeapTailChecking = 0x20;
 inline constexpr uint32_t kHeapFreeChecking = 0x40;
+// Of HeapCreate; the same bit is a settable flag of a block (winnt.h: HEAP_CREATE_HARDENED).
+inline constexpr uint32_t kHeapCreateHardened = 0x200;
 // A user record beside the block; its settable flags.
 inline constexpr uint32_t kHeapUserValue = 0x100;
 inline constexpr uint32_t kHeapUserFlags = 0xE00;

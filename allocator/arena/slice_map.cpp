@@ -111,11 +111,11 @@ void SliceMap::SetRun(uintptr_t base, size_t slices, void* record) noexcept {
     }
 }
 
-void SliceMap::SetRegion(uintptr_t base, size_t slices, void* record) noexcept {
+void SliceMap::SetKind(uintptr_t base, size_t slices, void* record, SliceKind kind) noexcept {
     for (size_t i = 0; i < slices; ++i) {
         SliceEntry& entry = *EntryAt(base + i * kSliceSize);
         entry.record.store(record, std::memory_order_relaxed);
-        entry.kind.store(SliceKind::kRegion, std::memory_order_release);
+        entry.kind.store(kind, std::memory_order_release);
     }
 }
 

@@ -29,6 +29,8 @@ enum class SliceKind : uint8_t {
     kRun,          // the first slice of a large run or direct block
     kRunInterior,  // a later slice of a large run
     kRegion,       // part of a heap of fixed size
+    kGuarded,      // part of a guarded block
+    kGuardBehind,  // where the guard of one with a reservation of its own begins
 };
 
 // All that a free needs to know of a small block: half a cache line. Written under the lock of the
@@ -36,7 +38,7 @@ enum class SliceKind : uint8_t {
 struct alignas(32) SliceEntry {
     std::atomic<uint64_t> reciprocal;  // of the slab's spacing; 0 when this is no slab
     std::atomic<StateByte*> states;    // of the slab's first block
-    std::atomic<void*> record;         // slab::Slab*, LargeRun* or Region*
+    std::atomic<void*> record;         // slab::Slab*, LargeRun*, Region* …
     std::atomic<uint32_t> slab_base;   // low half of the address of the slab's first block
     std::atomic<uint16_t>
         bin_offset;  // of the bin in a thread's cache that takes this slab's blocks
@@ -86,7 +88,15 @@ public:
     void SetSlab(uintptr_t base, size_t slices, void* record, StateByte* states,
                  SizeClass size_class, uint16_t bin_offset) noexcept;
     void SetRun(uintptr_t base, size_t slices, void* record) noexcept;
-    void SetRegion(uintptr_t base, size_t slices, void* record) noexcept;
+    void SetRegion(uintptr_t base, size_t slices, void* record) noexcept {
+        SetKind(base, slices, record, SliceKind::kRegion);
+    }
+    void SetGuarded(uintptr_t base, size_t slices, void* record) noexcept {
+        SetKind(base, slices, record, SliceKind::kGuarded);
+    }
+    void SetGuardBehind(uintptr_t slice, void* record) noexcept {
+        SetKind(slice, 1, record, SliceKind::kGuardBehind);
+    }
     void Clear(uintptr_t base, size_t slices) noexcept;
 
     // Where the next arena would lengthen the window: behind its end, and before its start; 0: not known.
@@ -102,6 +112,7 @@ private:
 
     bool CommitEntries(os::Memory& memory, uintptr_t base, size_t bytes) noexcept;
     void ExtendWindow(os::Memory& memory, uintptr_t base, size_t bytes) noexcept;
+    void SetKind(uintptr_t base, size_t slices, void* record, SliceKind kind) noexcept;
     static uint32_t MarkOf(uintptr_t address) noexcept {
         return ~static_cast<uint32_t>(address >> kTagShift);
     }

@@ -123,4 +123,15 @@ inline constexpr uint32_t kParksPerTick = 32;
 inline constexpr size_t kRunCacheEntries = 16;
 inline constexpr size_t kRunCacheBytes = size_t{32} << 20;
 
+// ---- hardened modes --------------------------------------------------------------------------------
+// What a class's quarantine holds in a hardened heap: many small blocks, a few large ones. All classes
+// together then hold some 20 MB at most, and a small block stays away for the next 256 frees at least.
+inline constexpr size_t kQuarantineBytes = 128 * 1024;
+inline constexpr size_t kMinQuarantineBlocks = 8;
+inline constexpr size_t kMaxQuarantineBlocks = 512;
+// Freed guarded blocks whose addresses are not used again: bounded by their records (2 MB) and by the
+// addresses themselves.
+inline constexpr size_t kGuardedQueueBlocks = 4096;
+inline constexpr size_t kGuardedQueueBytes = size_t{4} << 30;
+
 }  // namespace strata

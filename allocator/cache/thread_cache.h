@@ -65,6 +65,7 @@ struct ThreadCache {
     std::atomic<uint32_t> pass_epoch;
     ThreadCache* next;  // all caches; guarded by their list's lock
     ThreadCache* previous;
+    int32_t until_sample;  // allocations (heap/sampling.h); 0: not drawn yet
 
     // Heaps' records lie 64 KiB apart.
     HeapSlot& SlotOf(const void* heap) noexcept {

@@ -3,9 +3,12 @@
 
 #include "heap/bins.h"
 #include "heap/fast_path.h"
+#include "heap/guarded.h"
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
 #include "heap/runs.h"
+#include "heap/sampling.h"
+#include "heap/tail.h"
 #include "heap/tick.h"
 #include "os/process.h"
 
@@ -46,9 +49,13 @@ void* FinishWith(Heap& heap, const slab::FreeBlock& block, SizeClass size_class,
         StoreLiveUser(block.state, At<char>(block.block, usable), options.user->value,
                       options.user->flags, static_cast<uint32_t>(usable - bytes));
     }
-    if (heap.check_tail) FillTail(At<char>(block.block, bytes));
+    if (heap.check_tail) {
+        FillTailOf(heap, {static_cast<char*>(block.block), bytes, usable, options.user != nullptr});
+    }
     return block.block;
 }
+
+}  // namespace
 
 void* AllocateFromSlab(Heap& heap, SizeClass size_class, size_t bytes, bool zero) noexcept {
     slab::FreeBlock block;
@@ -76,6 +83,8 @@ void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) no
     return run->base;
 }
 
+namespace {
+
 void* AllocateInRegion(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
     slab::RegionBlockRequest request;
     request.bytes = bytes;
@@ -99,6 +108,9 @@ void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noe
     const size_t overhead = OverheadOf(heap, options);
     if (bytes > kMaxRequest - overhead) return FailWithNoMemory();
     if (heap.region != nullptr) return AllocateInRegion(heap, bytes, options);
+    if (STRATA_UNLIKELY(heap.has_door)) {
+        if (void* const guarded = AllocateGuarded(heap, bytes, options)) return guarded;
+    }
     const size_t needed = bytes + overhead;
     SizeClass size_class;
     if (options.alignment <= kMinAlignment && needed <= kMaxSlabBlock) {
@@ -120,11 +132,11 @@ void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noe
 }
 
 void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept {
-    if (STRATA_UNLIKELY(bytes > kMaxSlabBlock || !heap.is_plain)) {
+    if (STRATA_UNLIKELY(bytes > kMaxSlabBlock || heap.has_door)) {
         AllocateOptions options;
         options.zero = zero;
-        return heap.is_plain ? AllocateLarge(heap, bytes, options)
-                             : AllocateWith(heap, bytes, options);
+        return heap.has_door ? AllocateWith(heap, bytes, options)
+                             : AllocateLarge(heap, bytes, options);
     }
     return AllocateFromSlab(heap, ClassOf(bytes), bytes, zero);
 }
@@ -183,6 +195,8 @@ STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
     cache::Bin& bin = cache->bins[found.index];
     slab::FreeBlock block;
     if (STRATA_UNLIKELY(!bin.Pop(block))) {
+        if (IsSampling() && MaySample(*cache, bin.free_count()))
+            return AllocateSampling(bytes, kZero);
         const bool found_some = TakeFreed(*cache, bin, found.index) && bin.Pop(block);
         if (STRATA_UNLIKELY(!found_some)) return AllocateSlow(bytes, kZero);
     }
@@ -196,12 +210,15 @@ STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
     cache::ThreadCache* const cache = cache::TryCurrentCache();
     if (cache != nullptr && bytes > kMaxSlabBlock) {
+        if (IsSampling() && MaySample(*cache, 1)) return AllocateSampling(bytes, zero);
         slab::LargeRun* const run = TakeParkedRun(*cache, bytes, zero);
         if (run != nullptr) return run->base;
     }
     if (STRATA_LIKELY(cache != nullptr && bytes <= kMaxSlabBlock)) {
         const SizeClass size_class = ClassOf(bytes);
         cache::Bin& bin = cache->bins[Index(size_class)];
+        if (IsSampling() && MaySample(*cache, bin.free_count()))
+            return AllocateSampling(bytes, zero);
         slab::FreeBlock block;
         if (TakeFreed(*cache, bin, Index(size_class)) && bin.Pop(block)) {
             return Finish(block, size_class, bytes, zero);

@@ -5,6 +5,7 @@
 
 #include "arena/process_arenas.h"
 #include "heap/heap.h"
+#include "heap/sampling.h"
 #include "heap/tick.h"
 
 namespace strata::heap {
@@ -206,6 +207,12 @@ void HandInMagazine(Heap& heap, SizeClass size_class, Magazine* magazine, uint32
     if (!kept) cache::DestroyMagazine(magazine);
 }
 
+// What an empty bin is about to get: what was freed into it, or about what the slabs give at once.
+STRATA_COLD void CountRefill(const Bin& bin, SizeClass size_class) noexcept {
+    const uint32_t freed = bin.free_count();
+    CountForSample(*cache::CurrentCache(), freed != 0 ? freed : InfoOf(size_class).refill);
+}
+
 }  // namespace
 
 Bin* BinFor(Heap& heap, SizeClass size_class) noexcept {
@@ -224,6 +231,7 @@ bool TakeBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock& block) noe
     if (bin != nullptr) {
         const BinInHand in_hand(heap, size_class, cache::Sides::kAlloc);
         if (bin->Pop(block)) return true;
+        if (IsSampling()) CountRefill(*bin, size_class);
         if (Refill(heap, *bin, size_class)) return bin->Pop(block);
     }
     return TakeUncached(heap, size_class, block);

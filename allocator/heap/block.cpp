@@ -1,6 +1,8 @@
 #include "heap/block.h"
 
+#include "heap/guarded.h"
 #include "heap/registry.h"
+#include "heap/tail.h"
 
 namespace strata::heap {
 
@@ -87,6 +89,18 @@ BlockInfo DescribeInRegion(Heap& heap, const void* pointer) noexcept {
     return info;
 }
 
+void RequireNothingOverwritten(os::Operation operation, const Block& block) noexcept {
+    const slab::GuardedBlock& guarded = *block.guarded;
+    switch (slab::FindOverwritten(guarded)) {
+        case slab::Overwritten::kNothing:
+            return;
+        case slab::Overwritten::kBefore:
+            os::FatalUnderrun(operation, guarded.block, block.heap, block.requested);
+        case slab::Overwritten::kBehind:
+            os::FatalTailOverrun(operation, guarded.block, block.heap, block.requested);
+    }
+}
+
 }  // namespace
 
 bool FindRegionBlock(Heap& heap, const void* pointer, Block& block) noexcept {
@@ -102,12 +116,17 @@ bool FindRegionBlock(Heap& heap, const void* pointer, Block& block) noexcept {
 
 Block RequireBlockSlow(os::Operation operation, const void* pointer,
                        const Heap* expected) noexcept {
+    Block block;
+    if (FindGuarded(pointer, block) && (expected == nullptr || expected == block.heap)) {
+        if (operation != os::Operation::kSize) RequireNothingOverwritten(operation, block);
+        return block;
+    }
     Heap* region_heap = const_cast<Heap*>(expected);
     if (region_heap == nullptr || region_heap->region == nullptr ||
         !region_heap->region->Contains(pointer)) {
         region_heap = RegionHeapOf(pointer);
     }
-    Block block;
+    block = Block{};
     if (region_heap != nullptr) {
         const PartGuard guard(*region_heap, region_heap->runs_lock);
         if (FindRegionBlock(*region_heap, pointer, block) &&
@@ -142,8 +161,30 @@ BlockInfo Describe(const void* pointer) noexcept {
         case SliceKind::kRun:
         case SliceKind::kRunInterior:
             return DescribeRun(*RunOf(*entry), pointer);
+        case SliceKind::kGuarded:
+        case SliceKind::kGuardBehind:
+            return DescribeGuarded(*static_cast<slab::GuardedBlock*>(entry->record.load(kRelaxed)),
+                                   pointer);
     }
     return info;
+}
+
+bool HasIntactTail(const Block& block, const void* pointer) noexcept {
+    if (block.guarded != nullptr) {
+        return slab::FindOverwritten(*block.guarded) == slab::Overwritten::kNothing;
+    }
+    if (!block.heap->check_tail) return true;
+    char* const bytes = static_cast<char*>(const_cast<void*>(pointer));
+    if (block.slab == nullptr) return IsTailIntact(bytes + block.requested);
+    return IsTailIntactOf(*block.heap,
+                          {bytes, block.requested, block.usable, block.user != nullptr});
+}
+
+void RequireTailSlow(os::Operation operation, const void* pointer) noexcept {
+    const Block block = RequireBlock(operation, pointer, nullptr);
+    if (block.guarded == nullptr && !HasIntactTail(block, pointer)) {
+        os::FatalTailOverrun(operation, pointer, block.heap, block.requested);
+    }
 }
 
 void ReportBadPointer(os::Operation operation, const void* pointer, const BlockInfo& info,

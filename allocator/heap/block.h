@@ -10,9 +10,10 @@ namespace strata::heap {
 // A live block as found by its pointer: in a slab, a run or a region.
 struct Block {
     Heap* heap = nullptr;
-    slab::Slab* slab = nullptr;  // one of the three
+    slab::Slab* slab = nullptr;  // one of the four
     slab::LargeRun* run = nullptr;
     slab::Region* region = nullptr;
+    slab::GuardedBlock* guarded = nullptr;
     StateByte* state = nullptr;  // slab blocks
     UserRecord* user = nullptr;  // or none
     size_t requested = 0;
@@ -58,7 +59,7 @@ STRATA_INLINE bool FindBlock(const void* pointer, Block& block) noexcept {
 // The same in the region of `heap`. REQUIRES: the lock of its runs.
 bool FindRegionBlock(Heap& heap, const void* pointer, Block& block) noexcept;
 
-// RequireBlock for blocks in regions, and the end of the process for what is no block.
+// RequireBlock for blocks in regions, guarded blocks, and the end of the process for what is no block.
 STRATA_COLD Block RequireBlockSlow(os::Operation operation, const void* pointer,
                                    const Heap* expected) noexcept;
 
@@ -73,16 +74,16 @@ STRATA_INLINE Block RequireBlock(os::Operation operation, const void* pointer,
     return block;
 }
 
-// What is to be seen behind the block, if its heap checks that.
-inline bool HasIntactTail(const Block& block, const void* pointer) noexcept {
-    if (!block.heap->check_tail) return true;
-    // A slack that was itself overwritten may leave no room for a tail.
-    if (block.slab != nullptr && block.usable - block.requested < kTailBytes) return false;
-    return IsTailIntact(static_cast<const char*>(pointer) + block.requested);
-}
+// Whether the bytes behind the block are as they were filled, and around it if it is guarded; true when
+// its heap does not fill.
+bool HasIntactTail(const Block& block, const void* pointer) noexcept;
+
+// Finds the block again: handed over, it would lie in memory on the common way, too.
+STRATA_COLD void RequireTailSlow(os::Operation operation, const void* pointer) noexcept;
+
+// Ends the process when they are not. (RequireBlock has seen to those of guarded blocks.)
 inline void RequireTail(os::Operation operation, const Block& block, const void* pointer) noexcept {
-    if (STRATA_LIKELY(HasIntactTail(block, pointer))) return;
-    os::FatalTailOverrun(operation, pointer, block.heap, block.requested);
+    if (STRATA_UNLIKELY(block.heap->check_tail)) RequireTailSlow(operation, pointer);
 }
 
 }  // namespace strata::heap

@@ -3,9 +3,12 @@
 
 #include "heap/bins.h"
 #include "heap/block.h"
+#include "heap/guarded.h"
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
+#include "heap/quarantine.h"
 #include "heap/runs.h"
+#include "heap/tail.h"
 #include "heap/tick.h"
 #include "os/process.h"
 
@@ -65,6 +68,7 @@ bool ResizeRegionBlock(Block& block, void* pointer, size_t bytes,
 // Whether a block of `bytes` is better left where it is, though another class would do.
 bool IsWorthKeeping(const Block& block, size_t bytes) noexcept {
     if (block.region != nullptr) return true;
+    if (block.guarded != nullptr) return IsWellPlaced(block, bytes);
     if (block.run != nullptr) return bytes > kMaxSlabBlock;
     const size_t needed = bytes + (block.usable - block.Room());
     return needed > kMaxSlabBlock || ClassOf(needed) == block.slab->size_class ||
@@ -77,9 +81,13 @@ STRATA_NOINLINE bool ResizeInPlaceSlow(void* pointer, size_t bytes,
     Block block = RequireBlock(os::Operation::kResize, pointer, nullptr);
     if (block.region != nullptr) return ResizeRegionBlock(block, pointer, bytes, options);
     if (block.run != nullptr) return ResizeRun(block, bytes, options);
+    if (block.guarded != nullptr) return ResizeGuarded(block, bytes, options);
     const PartGuard guard(*block.heap, block.slab->size_class);
     if (!ResizeInSlab(block, pointer, bytes, options)) return false;
-    if (block.heap->check_tail) FillTail(At<char>(pointer, bytes));
+    if (block.heap->check_tail) {
+        const bool user = options.user || block.user != nullptr;
+        FillTailOf(*block.heap, {static_cast<char*>(pointer), bytes, block.usable, user});
+    }
     return true;
 }
 
@@ -102,7 +110,14 @@ void FreeChecked(Heap& heap, const Block& block, void* pointer) noexcept {
     }
     if (heap.check_free) FillFree(pointer, block.usable);
     StoreState(block.state, static_cast<uint8_t>(State::kFreeDirty));
-    heap.classes[Index(size_class)].slabs.Put(*block.slab, pointer);
+    slab::Slab* slab = block.slab;
+    if (heap.hardened) {
+        pointer = PutInQuarantine(heap, size_class, pointer);
+        if (pointer == nullptr) return;
+        const arena::SliceEntry& entry = *arena::g_slice_map.EntryAt(AddressOf(pointer));
+        slab = static_cast<slab::Slab*>(entry.record.load(std::memory_order_relaxed));
+    }
+    heap.classes[Index(size_class)].slabs.Put(*slab, pointer);
 }
 
 void FreeRegionBlock(Heap& heap, const Block& block, void* pointer) noexcept {
@@ -121,6 +136,7 @@ void Free(Heap* expected, void* pointer) noexcept {
     const Block block = RequireBlock(os::Operation::kFree, pointer, expected);
     Heap& heap = *block.heap;
     RequireTail(os::Operation::kFree, block, pointer);
+    if (STRATA_UNLIKELY(block.guarded != nullptr)) return FreeGuarded(block, pointer);
     if (block.region != nullptr) return FreeRegionBlock(heap, block, pointer);
     if (block.slab != nullptr) {
         if (STRATA_UNLIKELY(!heap.is_plain)) return FreeChecked(heap, block, pointer);
@@ -156,7 +172,11 @@ void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& o
     anew.alignment = options.alignment;
     if (block.user != nullptr || options.user) anew.user = &record;
     void* moved = AllocateWith(*block.heap, bytes, anew);
-    if (moved == nullptr) return nullptr;
+    if (moved == nullptr) {
+        // It only stood better elsewhere.
+        const bool fits = block.guarded != nullptr && bytes <= block.requested && aligned;
+        return fits && ResizeGuarded(block, bytes, options) ? pointer : nullptr;
+    }
     const size_t kept = bytes < block.requested ? bytes : block.requested;
     std::memcpy(moved, pointer, kept);
     if (options.zero && bytes > kept) std::memset(At<char>(moved, kept), 0, bytes - kept);
@@ -170,7 +190,7 @@ size_t RequestedSize(const void* pointer) noexcept {
 
 size_t UsableSize(const void* pointer) noexcept {
     const Block block = RequireBlock(os::Operation::kSize, pointer, nullptr);
-    if (block.heap->check_tail) return block.requested;
+    if (block.heap->check_tail || block.guarded != nullptr) return block.requested;
     // The far slack stands in the block's last bytes, which are then not the caller's.
     const bool far = block.slab != nullptr && block.user == nullptr &&
                      block.usable - block.requested > kMaxNearSlack;

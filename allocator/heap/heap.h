@@ -36,6 +36,8 @@ struct HeapRequest {
     bool executable = false;  // blocks may hold code
     bool check_tail = false;  // notice writes behind blocks, and into free ones: slower
     bool check_free = false;
+    bool hardened = false;   // random blocks, a quarantine, guards around slabs and large blocks
+    bool page_heap = false;  // every block on pages of its own, against a guard
 };
 
 // A new heap; nullptr when memory is short.

@@ -13,6 +13,7 @@
 #include "cache/thread_cache.h"
 #include "os/lock.h"
 #include "os/thread.h"
+#include "slab/guarded_block.h"
 #include "slab/large_run.h"
 #include "slab/region.h"
 #include "slab/slab_set.h"
@@ -25,6 +26,8 @@ struct ClassState {
     slab::SlabSet slabs;
 };
 static_assert(sizeof(ClassState) == 32);
+
+struct Quarantine;
 
 class Heap {
 public:
@@ -40,6 +43,10 @@ public:
     bool is_plain;
     bool check_tail;  // the bytes behind each block are filled, and looked at
     bool check_free;  // free blocks are filled, and looked at
+    bool hardened;    // both, and all of docs/security.md; not of a region
+    bool page_heap;   // both, and its blocks are guarded ones
+    // Allocations go through AllocateWith, where guarded blocks are thought of.
+    bool has_door;
     os::Access access;
 
     // Whether programs are told that this is a low-fragmentation heap (api/heap_information.h).
@@ -62,6 +69,9 @@ public:
     slab::LargeRun* runs;  // guarded by runs_lock
     // Of a heap that cannot grow: all its blocks. What is in it is guarded by runs_lock.
     slab::Region* region;
+
+    slab::GuardedBlock* guarded;  // live ones; guarded by runs_lock
+    Quarantine* quarantine;       // if hardened; a class's part is guarded by the class's lock
 
     Heap* next;  // in creation order; guarded by the registry's lock
     Heap* previous;
@@ -97,7 +107,7 @@ public:
         return {size_class, serial.load(std::memory_order_relaxed),
                 this,       BinOffset(size_class),
                 false,      access,
-                check_free};
+                check_free, hardened};
     }
     // Bytes behind each block that are not the caller's.
     uint8_t TailOf() const noexcept { return check_tail ? uint8_t{kTailBytes} : uint8_t{0}; }

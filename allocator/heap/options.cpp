@@ -13,7 +13,8 @@ namespace {
 constexpr uint64_t kMostDecayMilliseconds = 30'000;
 constexpr uint64_t kMostRetainedKilobytes = uint64_t{1} << 32;
 
-// The option's value; false when it is not set, or set to something else than a number in range.
+}  // namespace
+
 bool ReadNumber(const char* name, uint64_t most, uint64_t& value) noexcept {
     char text[64];
     if (!os::GetOption(name, text, sizeof text)) return false;
@@ -25,8 +26,6 @@ bool ReadNumber(const char* name, uint64_t most, uint64_t& value) noexcept {
     os::WriteStandardError(message.text(), message.length());
     return false;
 }
-
-}  // namespace
 
 bool ParseNumber(const char* text, uint64_t most, uint64_t& value) noexcept {
     if (*text == 0) return false;

@@ -8,10 +8,14 @@
 #include "heap/bins.h"
 #include "heap/dormant.h"
 #include "heap/fast_path.h"
+#include "heap/guarded.h"
 #include "heap/heap.h"
 #include "heap/heap_pool.h"
+#include "heap/modes.h"
 #include "heap/options.h"
 #include "heap/parked_runs.h"
+#include "heap/quarantine.h"
+#include "heap/report.h"
 #include "heap/tick.h"
 #include "os/process.h"
 
@@ -37,12 +41,22 @@ void OnThreadExit(void*) noexcept { ThreadDetach(); }
 void Configure(Heap& heap, const HeapRequest& request, bool is_process_heap) noexcept {
     heap.options = request.options;
     heap.is_process_heap = is_process_heap;
-    heap.check_tail = request.check_tail;
-    heap.check_free = request.check_free;
-    heap.is_plain = request.maximum == 0 && !request.check_tail && !request.check_free;
+    const bool grows = request.maximum == 0;
+    const bool hardened = request.hardened || g_modes.hardened;
+    const bool page_heap = request.page_heap || g_modes.page_heap;
+    // The caller's memory is filled only if the caller asks for it.
+    const bool strict = (hardened || page_heap) && request.memory == nullptr;
+    heap.check_tail = request.check_tail || strict;
+    heap.check_free = request.check_free || strict;
+    heap.hardened = hardened && grows;
+    heap.page_heap = page_heap && grows;
+    heap.is_plain = grows && !heap.check_tail && !heap.check_free;
+    heap.has_door = !heap.is_plain || g_modes.sample_period != 0;
     heap.access = request.executable ? os::Access::kReadWriteExecute : os::Access::kReadWrite;
     heap.low_fragmentation.store(is_process_heap, std::memory_order_relaxed);
     heap.region = nullptr;
+    heap.guarded = nullptr;
+    heap.quarantine = nullptr;
 }
 
 // False when memory is short.
@@ -72,6 +86,19 @@ bool CanCommit(size_t bytes) noexcept {
     const bool done = g_memory.Commit(base, bytes, 0);
     g_memory.Release(base, request.bytes, 0);
     return done;
+}
+
+// What a heap has besides its record. False when memory is short.
+bool Furnish(Heap& heap, const HeapRequest& request) noexcept {
+    if (heap.hardened) {
+        heap.quarantine = CreateQuarantine();
+        if (heap.quarantine == nullptr) return false;
+    }
+    const bool made = request.maximum != 0           ? MakeRegion(heap, request)
+                      : request.initial > kSliceSize ? CanCommit(request.initial)
+                                                     : true;
+    if (!made && heap.quarantine != nullptr) DestroyQuarantine(heap.quarantine);
+    return made;
 }
 
 // REQUIRES: g_registry_lock.
@@ -164,8 +191,9 @@ void Unpin(Heap& heap) noexcept {
     UnpinLocked(heap);
 }
 
-bool Initialize() noexcept {
-    if (g_process_heap.load(std::memory_order_acquire) != nullptr) return true;
+namespace {
+
+bool MakeProcessHeap() noexcept {
     const os::LockGuard guard(g_registry_lock);
     if (g_process_heap.load(std::memory_order_relaxed) != nullptr) return true;
     if (!arena::InitializeProcessArenas()) return false;
@@ -173,10 +201,26 @@ bool Initialize() noexcept {
     if (!g_slot_created) return false;
     Heap* heap = TakeRecordLocked(false);
     if (heap == nullptr) return false;
+    ReadModes();
     Configure(*heap, g_process_heap_request, true);
+    if (!Furnish(*heap, g_process_heap_request)) {
+        GiveRecordBackLocked(heap, false);
+        return false;
+    }
     BeginLifeLocked(heap);
     ReadOptions();
+    StartReports();
     g_process_heap.store(heap, std::memory_order_release);
+    return true;
+}
+
+}  // namespace
+
+bool Initialize() noexcept {
+    if (g_process_heap.load(std::memory_order_acquire) != nullptr) return true;
+    if (!MakeProcessHeap()) return false;
+    // Not under a lock: the system has one of its own for handlers, under which others may allocate.
+    if (g_modes.hardened || g_modes.page_heap || g_modes.sample_period != 0) WatchGuards();
     return true;
 }
 
@@ -194,8 +238,9 @@ bool InitializeWithChecks(bool check_tail, bool check_free) noexcept {
 
 Heap* CreateHeap(const HeapRequest& request) noexcept {
     if (!Initialize()) return nullptr;
-    const bool plain =
-        request.maximum == 0 && !request.executable && !request.check_tail && !request.check_free;
+    const bool plain = request.maximum == 0 && !request.executable && !request.check_tail &&
+                       !request.check_free && !request.hardened && !request.page_heap &&
+                       !g_modes.hardened && !g_modes.page_heap;
     Heap* heap = nullptr;
     {
         const os::LockGuard guard(g_registry_lock);
@@ -204,9 +249,8 @@ Heap* CreateHeap(const HeapRequest& request) noexcept {
     if (heap == nullptr) return nullptr;
     Configure(*heap, request, false);
     WakeSlabs(*heap);
-    const bool made = request.maximum != 0           ? MakeRegion(*heap, request)
-                      : request.initial > kSliceSize ? CanCommit(request.initial)
-                                                     : true;
+    if (heap->hardened || heap->page_heap) WatchGuards();
+    const bool made = Furnish(*heap, request);
     if (!made) StripSlabs(*heap);
     const os::LockGuard guard(g_registry_lock);
     if (!made) {
@@ -226,6 +270,10 @@ void DestroyHeap(Heap* heap) noexcept {
         arena::g_arenas.SetOwner(run->base, 1, slab::kRunOwner);
         if (slab::MarkFree(*run)) slab::FreeRun(run);
     }
+    heap->runs = nullptr;
+    RetireAllGuarded(*heap);
+    if (heap->quarantine != nullptr) DestroyQuarantine(heap->quarantine);
+    heap->quarantine = nullptr;
     if (heap->region != nullptr) {
         slab::DestroyRegion(heap->region);
         heap->region = nullptr;
@@ -313,6 +361,7 @@ void LockEverything() noexcept {
         LockHeap(*heap);
         last = heap;
     }
+    slab::GuardedQueueLock().Acquire();
     slab::RunCacheLock().Acquire();
     arena::g_arenas.lock().Acquire();
     arena::g_metadata.lock().Acquire();
@@ -329,6 +378,7 @@ void UnlockAll(bool in_child) noexcept {
     arena::g_metadata.lock().Release();
     arena::g_arenas.lock().Release();
     slab::RunCacheLock().Release();
+    slab::GuardedQueueLock().Release();
     for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) {
         if (!UnlockHeap(*heap)) continue;  // about to end when the others were locked
         if (in_child) heap->pins.store(1, std::memory_order_relaxed);

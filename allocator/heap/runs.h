@@ -1,10 +1,16 @@
-// A heap's list of large runs. Internal to this folder.
+// Ordinary blocks: where they come from, and a heap's list of large runs. Internal to this folder.
 #pragma once
 
 #include "arena/process_arenas.h"
+#include "heap/heap.h"
 #include "heap/heap_record.h"
 
 namespace strata::heap {
+
+// A live block of a slab of a plain heap, through the thread's magazines.
+void* AllocateFromSlab(Heap& heap, SizeClass size_class, size_t bytes, bool zero) noexcept;
+// A live block in a run of its own, linked; nullptr, with the error, when memory is short.
+void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept;
 
 inline void LinkRun(Heap& heap, slab::LargeRun& run) noexcept {
     const PartGuard guard(heap, heap.runs_lock);

@@ -2,6 +2,7 @@
 
 #include "heap/heap_record.h"
 #include "heap/registry.h"
+#include "heap/tail.h"
 
 namespace strata::heap {
 
@@ -40,7 +41,13 @@ bool HasIntactTails(const Heap& heap, const slab::Slab& slab) noexcept {
         uint32_t slack;
         char* const block = slab.BlockAt(i);
         if (!ReadSlack(slab.states + i, block + slab.usable(), slack)) continue;
-        if (heap.check_tail && !IsTailIntact(block + slab.usable() - slack)) return false;
+        if (!heap.check_tail) continue;
+        const size_t usable = slab.usable();
+        if (slack > usable) return false;
+        if (!IsTailIntactOf(
+                heap, {block, usable - slack, usable, HasUserRecord(LoadState(slab.states + i))})) {
+            return false;
+        }
     }
     return true;
 }
@@ -81,6 +88,13 @@ ClassStatistics CollectRuns(Heap& heap) noexcept {
         if (run->state.load(kRelaxed) != slab::RunState::kLive) continue;  // parked
         ++sum.live_blocks;
         sum.live_bytes += run->requested.load(kRelaxed);
+    }
+    for (const slab::GuardedBlock* guarded = heap.guarded; guarded != nullptr;
+         guarded = guarded->next) {
+        ++sum.slabs;
+        sum.committed += guarded->committed;
+        ++sum.live_blocks;
+        sum.live_bytes += guarded->requested.load(kRelaxed);
     }
     if (heap.region != nullptr) AddRegion(*heap.region, heap.TailOf(), sum);
     return sum;
@@ -150,6 +164,11 @@ bool IsConsistent(Heap& heap) noexcept {
                run->committed <= run->capacity() &&
                arena::g_slice_map.Find(AddressOf(run->base)) != nullptr &&
                (!heap.check_tail || IsTailIntact(run->base + requested));
+    }
+    for (const slab::GuardedBlock* guarded = heap.guarded; good && guarded != nullptr;
+         guarded = guarded->next) {
+        good = guarded->heap == &heap &&
+               slab::FindOverwritten(*guarded) == slab::Overwritten::kNothing;
     }
     return good && (heap.region == nullptr || IsRegionConsistent(heap));
 }

@@ -4,6 +4,7 @@
 #include "heap/fast_path.h"
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
+#include "heap/quarantine.h"
 #include "heap/registry.h"
 #include "heap/statistics.h"
 #include "os/process.h"
@@ -36,6 +37,7 @@ void Trim(Heap& heap) noexcept {
     }
     HandInOwnBins(heap);
     DrainDepots(heap, false);
+    if (heap.quarantine != nullptr) DrainQuarantine(heap);
 }
 
 void PurgeAll() noexcept {

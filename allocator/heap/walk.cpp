@@ -89,11 +89,21 @@ bool SetRun(WalkEntry& entry, const LargeRun& run) noexcept {
     return true;
 }
 
+bool SetGuarded(WalkEntry& entry, const slab::GuardedBlock& guarded) noexcept {
+    SetBlock(entry, Kind::kBusy, guarded.block, guarded.requested.load(kRelaxed), 0,
+             kLargeBlockIndex);
+    if (guarded.has_user.load(kRelaxed)) SetUser(entry, &guarded.user);
+    return true;
+}
+
 // The slab, as a region, or the live run that comes next.
 bool NextOwned(Heap& heap, WalkEntry& entry, uintptr_t from) noexcept {
     char* base = arena::g_arenas.NextOwned(from, heap.serial.load(kRelaxed));
     if (base == nullptr) return false;
     const SliceEntry& slice = *arena::g_slice_map.Find(AddressOf(base));
+    if (slice.kind.load(kRelaxed) == SliceKind::kGuarded) {
+        return SetGuarded(entry, *static_cast<slab::GuardedBlock*>(slice.record.load(kRelaxed)));
+    }
     if (slice.kind.load(kRelaxed) != SliceKind::kSlab) {
         const LargeRun& run = *static_cast<const LargeRun*>(slice.record.load(kRelaxed));
         if (run.state.load(kRelaxed) == slab::RunState::kLive) return SetRun(entry, run);
@@ -113,7 +123,7 @@ bool StepInArenas(Heap& heap, WalkEntry& entry) noexcept {
     if (slice == nullptr) return NextOwned(heap, entry, next_slice);
     const SliceKind kind = slice->kind.load(kRelaxed);
     // In this order: behind the first slice of a direct block there is no owner to ask for.
-    if ((kind != SliceKind::kSlab && kind != SliceKind::kRun) ||
+    if ((kind != SliceKind::kSlab && kind != SliceKind::kRun && kind != SliceKind::kGuarded) ||
         arena::g_arenas.OwnerOf(address) != heap.serial.load(kRelaxed)) {
         return NextOwned(heap, entry, next_slice);  // it went away since the last step
     }
@@ -123,6 +133,10 @@ bool StepInArenas(Heap& heap, WalkEntry& entry) noexcept {
         const uint32_t index = region ? 0 : slab.IndexOf(entry.address) + 1;
         if (entry.kind != Kind::kUncommitted && SetSlabBlock(entry, slab, index)) return true;
         return NextOwned(heap, entry, AddressOf(slab.base) + slab.size());
+    }
+    if (kind == SliceKind::kGuarded) {
+        const auto& guarded = *static_cast<slab::GuardedBlock*>(slice->record.load(kRelaxed));
+        return NextOwned(heap, entry, AddressOf(guarded.base) + guarded.size());
     }
     const LargeRun& run = *static_cast<const LargeRun*>(slice->record.load(kRelaxed));
     return NextOwned(heap, entry, AddressOf(run.base) + run.capacity());

@@ -1,5 +1,7 @@
 #include "os/fatal.h"
 
+#include <atomic>
+
 #include "os/process.h"
 #include "os/text.h"
 
@@ -21,15 +23,26 @@ const char* Verb(Operation operation) noexcept {
     return "use";
 }
 
-[[noreturn]] void Die(Message& message) noexcept {
+constinit std::atomic<FatalDetails> g_details{nullptr};
+constinit std::atomic<bool> g_dying{false};
+
+// `pointer`: what the message is about, or nullptr.
+[[noreturn]] void Die(Message& message, const void* pointer) noexcept {
     message.Put("\n");
     WriteStandardError(message.text(), message.length());
+    // Once: not again for another thread's error, nor for one in the details.
+    const FatalDetails details = g_details.load(std::memory_order_relaxed);
+    if (details != nullptr && !g_dying.exchange(true, std::memory_order_relaxed)) details(pointer);
     FailFast();
 }
 
 void Begin(Message& message) noexcept { message.Put("strata: fatal: "); }
 
 }  // namespace
+
+void SetFatalDetails(FatalDetails details) noexcept {
+    g_details.store(details, std::memory_order_relaxed);
+}
 
 void FatalDoubleFree(Operation operation, const void* block, const void* heap,
                      size_t bytes) noexcept {
@@ -42,7 +55,7 @@ void FatalDoubleFree(Operation operation, const void* block, const void* heap,
     }
     message.PutAddress(block).Put(" (").PutDecimal(bytes).Put(" usable bytes) in heap ");
     message.PutAddress(heap);
-    Die(message);
+    Die(message, block);
 }
 
 void FatalInteriorPointer(Operation operation, const void* pointer, const void* block,
@@ -52,7 +65,7 @@ void FatalInteriorPointer(Operation operation, const void* pointer, const void* 
     message.Put(Verb(operation)).Put(" of interior pointer ").PutAddress(pointer);
     message.Put(" into block ").PutAddress(block).Put(" (").PutDecimal(bytes);
     message.Put(" usable bytes) of heap ").PutAddress(heap);
-    Die(message);
+    Die(message, pointer);
 }
 
 void FatalUnallocatedPointer(Operation operation, const void* pointer) noexcept {
@@ -60,7 +73,7 @@ void FatalUnallocatedPointer(Operation operation, const void* pointer) noexcept 
     Begin(message);
     message.Put(Verb(operation)).Put(" of invalid pointer ").PutAddress(pointer);
     message.Put(": no block is there now (freed before, or never allocated)");
-    Die(message);
+    Die(message, pointer);
 }
 
 void FatalForeignPointer(Operation operation, const void* pointer) noexcept {
@@ -68,7 +81,7 @@ void FatalForeignPointer(Operation operation, const void* pointer) noexcept {
     Begin(message);
     message.Put(Verb(operation)).Put(" of foreign pointer ").PutAddress(pointer);
     message.Put(": not allocated by Strata");
-    Die(message);
+    Die(message, pointer);
 }
 
 void FatalWrongHeap(Operation operation, const void* block, const void* given_heap,
@@ -78,7 +91,7 @@ void FatalWrongHeap(Operation operation, const void* block, const void* given_he
     message.Put(Verb(operation)).Put(" to the wrong heap: block ").PutAddress(block);
     message.Put(" (").PutDecimal(bytes).Put(" bytes) belongs to heap ").PutAddress(owner);
     message.Put(", not to ").PutAddress(given_heap);
-    Die(message);
+    Die(message, block);
 }
 
 void FatalSizeMismatch(const void* block, const void* heap, size_t requested,
@@ -87,7 +100,7 @@ void FatalSizeMismatch(const void* block, const void* heap, size_t requested,
     Begin(message);
     message.Put("sized free of block ").PutAddress(block).Put(" in heap ").PutAddress(heap);
     message.Put(" with ").PutDecimal(given).Put(" bytes, requested were ").PutDecimal(requested);
-    Die(message);
+    Die(message, block);
 }
 
 void FatalCorruptBlock(Operation operation, const void* block, const void* heap,
@@ -97,17 +110,33 @@ void FatalCorruptBlock(Operation operation, const void* block, const void* heap,
     message.Put(Verb(operation)).Put(" of overrun block ").PutAddress(block).Put(" (");
     message.PutDecimal(bytes).Put(" usable bytes) in heap ").PutAddress(heap);
     message.Put(": its last bytes were overwritten");
-    Die(message);
+    Die(message, block);
 }
+
+namespace {
+
+[[noreturn]] void DieOfOverwritten(Operation operation, const char* what, const void* block,
+                                   const void* heap, size_t requested, const char* where) noexcept {
+    Message message;
+    Begin(message);
+    message.Put(Verb(operation)).Put(what).PutAddress(block).Put(" (");
+    message.PutDecimal(requested).Put(" bytes requested) in heap ").PutAddress(heap);
+    message.Put(where);
+    Die(message, block);
+}
+
+}  // namespace
 
 void FatalTailOverrun(Operation operation, const void* block, const void* heap,
                       size_t requested) noexcept {
-    Message message;
-    Begin(message);
-    message.Put(Verb(operation)).Put(" of overrun block ").PutAddress(block).Put(" (");
-    message.PutDecimal(requested).Put(" bytes requested) in heap ").PutAddress(heap);
-    message.Put(": the bytes behind it were overwritten");
-    Die(message);
+    DieOfOverwritten(operation, " of overrun block ", block, heap, requested,
+                     ": the bytes behind it were overwritten");
+}
+
+void FatalUnderrun(Operation operation, const void* block, const void* heap,
+                   size_t requested) noexcept {
+    DieOfOverwritten(operation, " of underrun block ", block, heap, requested,
+                     ": the bytes before it were overwritten");
 }
 
 void FatalWriteAfterFree(const void* block, const void* heap, size_t offset) noexcept {
@@ -115,7 +144,7 @@ void FatalWriteAfterFree(const void* block, const void* heap, size_t offset) noe
     Begin(message);
     message.Put("free block ").PutAddress(block).Put(" of heap ").PutAddress(heap);
     message.Put(" was written to at offset ").PutDecimal(offset).Put(" after it was freed");
-    Die(message);
+    Die(message, block);
 }
 
 void FatalInvalidHeap(const void* handle) noexcept {
@@ -123,7 +152,7 @@ void FatalInvalidHeap(const void* handle) noexcept {
     Begin(message);
     message.Put("use of invalid heap handle ").PutAddress(handle);
     message.Put(": destroyed before, or never a heap");
-    Die(message);
+    Die(message, nullptr);
 }
 
 void FatalOutOfMemory(size_t bytes) noexcept {
@@ -132,7 +161,7 @@ void FatalOutOfMemory(size_t bytes) noexcept {
     message.Put("out of memory: ")
         .PutDecimal(bytes)
         .Put(" bytes requested with exceptions enabled");
-    Die(message);
+    Die(message, nullptr);
 }
 
 }  // namespace strata::os

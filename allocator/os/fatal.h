@@ -1,10 +1,8 @@
 // Fatal errors: a closed catalogue. One function and one message each; all end in FailFast.
 // No locks, no allocation: they can be called from anywhere, also under the loader lock.
 //
-// The messages, with docs/security.md as their index:
-//   strata: fatal: double free of block 0x... (size class of 48 bytes) in heap 0x...
-//   strata: fatal: free of 0x..., which is inside block 0x... (30 bytes requested) of heap 0x...
-//   ...
+// The messages, one line each, stand in docs/security.md. What is known of the block follows in lines of
+// its own (SetFatalDetails), and then the process ends.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +11,11 @@ namespace strata::os {
 
 // What the caller was doing; the verb in the message.
 enum class Operation : unsigned char { kFree, kResize, kSize };
+
+// Writes to standard error, in lines of its own, what is known of the pointer that a message was about, or
+// nullptr. It may take no lock, as the caller may hold any, and allocate nothing. One for the process.
+using FatalDetails = void (*)(const void* pointer) noexcept;
+void SetFatalDetails(FatalDetails details) noexcept;
 
 // The block is free already. `bytes`: its usable size.
 [[noreturn]] void FatalDoubleFree(Operation operation, const void* block, const void* heap,
@@ -36,6 +39,9 @@ enum class Operation : unsigned char { kFree, kResize, kSize };
 // The bytes behind a live block are not as they were filled (heaps with tail checks).
 [[noreturn]] void FatalTailOverrun(Operation operation, const void* block, const void* heap,
                                    size_t requested) noexcept;
+// The same before the block, where it stands alone on its pages (guarded blocks).
+[[noreturn]] void FatalUnderrun(Operation operation, const void* block, const void* heap,
+                                size_t requested) noexcept;
 // The fill pattern of a free block has changed (heaps with free checks).
 [[noreturn]] void FatalWriteAfterFree(const void* block, const void* heap, size_t offset) noexcept;
 // A heap handle is not a live heap.

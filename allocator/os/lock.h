@@ -4,8 +4,9 @@
 // At process exit the system ends all other threads wherever they stand, some of them holding locks.
 // A lock that then cannot be had is taken by force instead of waited for (see WaitOnWord).
 //
-// Ranks, outermost first: heap (class locks by index, then runs), registry, run cache, metadata, arenas, the list of
-// caches, veils. A thread takes locks in this order only. Two heaps at once are held only by one who calls HeapLock for
+// Ranks, outermost first: heap (class locks by index, then runs), registry, guarded blocks' queue, run cache, metadata,
+// arenas, the list of caches, veils. A thread takes locks in this order only. Two heaps at once are held only
+// by one who calls HeapLock for
 // both, in an order of his own; nothing here takes a second heap's lock for him.
 #pragma once
 

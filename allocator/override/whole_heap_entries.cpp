@@ -11,15 +11,15 @@ namespace strata::override {
 namespace {
 
 // What RtlCreateHeap may be asked for here: HEAP_NO_SERIALIZE, HEAP_GENERATE_EXCEPTIONS, the checking
-// flags, alignment to 16 bytes, executable blocks, and HEAP_CLASS_1, "private heap", which is what
+// flags, alignment to 16 bytes, executable blocks, a hardened heap, and HEAP_CLASS_1, "private heap", which is what
 // HeapCreate asks for. Not: segment heaps asked for by name (0x100), other classes, which are shared
 // with other processes or looked into by their owners. A heap in memory that the caller brings is the
 // original's as well: its structure stands at the start of that memory, where others expect it.
-constexpr uint32_t kCreateFlags = 0x710F7;
+constexpr uint32_t kCreateFlags = 0x712F7;
 // Of these, what our part is made with.
 constexpr uint32_t kOurFlags = api::kHeapNoSerialize | api::kHeapGenerateExceptions |
                                api::kHeapTailChecking | api::kHeapFreeChecking |
-                               api::kHeapCreateEnableExecute;
+                               api::kHeapCreateEnableExecute | api::kHeapCreateHardened;
 
 // A heap grows when it says so, or when it names no size (HeapCreate with a maximum of 0 comes as the
 // one or as the other).

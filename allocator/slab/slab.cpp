@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/fill.h"
+#include "slab/hardened_slab.h"
 
 namespace strata::slab {
 
@@ -36,6 +37,7 @@ bool Grow(Slab& slab, bool grow_fast) noexcept {
     size_t step = used < kFirstSlabCommit ? kFirstSlabCommit : used;
     if (grow_fast && step < kGrownSlabCommit) step = kGrownSlabCommit;
     if (step < spacing) step = spacing;
+    if (slab.hardened) step = all;  // there is more to choose from
     // Whole steps end at a page; the last one at the end of the last block.
     size_t end = RoundUp(used + step, kPageSize);
     const size_t have = arena::g_arenas.CommittedPrefix(slab.base, slab.slices);
@@ -120,6 +122,11 @@ bool CloseHoles(Slab& slab) noexcept {
     return true;
 }
 
+void FreeSlices(const Slab& slab) noexcept {
+    if (slab.hardened) return FreeBetweenGuards(slab.base, slab.slices);
+    arena::g_arenas.Free(slab.base, slab.slices);
+}
+
 }  // namespace
 
 void PunchHoles(Slab& slab) noexcept {
@@ -156,7 +163,9 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     const ClassInfo& info = InfoOf(request.size_class);
     void* chunk = arena::g_metadata.Allocate(SlabRecordBytes(request.size_class));
     if (chunk == nullptr) return nullptr;
-    char* base = arena::g_arenas.Allocate(info.slices, 1, request.owner, request.access);
+    char* const base =
+        request.hardened ? AllocateBetweenGuards(info.slices, request.owner, request.access)
+                         : arena::g_arenas.Allocate(info.slices, 1, request.owner, request.access);
     if (base == nullptr) {
         arena::g_metadata.Free(chunk, SlabRecordBytes(request.size_class));
         return nullptr;
@@ -169,6 +178,7 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     slab->size_class = request.size_class;
     slab->slices = info.slices;
     slab->fill_free = request.fill_free;
+    slab->hardened = request.hardened;
     slab->first_word = static_cast<uint32_t>(Words(info.blocks));
     std::memset(slab->bits, 0, Words(info.blocks) * sizeof(uint64_t));
     slab->states = reinterpret_cast<StateByte*>(slab->bits + Words(info.blocks));
@@ -176,7 +186,7 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     std::memset(slab->states, static_cast<int>(dirty ? State::kFreeDirty : State::kFreeZero),
                 size_t{info.blocks} + 1);
     if (!Grow(*slab, request.grow_fast)) {
-        arena::g_arenas.Free(base, info.slices);
+        FreeSlices(*slab);
         arena::g_metadata.Free(chunk, SlabRecordBytes(request.size_class));
         return nullptr;
     }
@@ -193,7 +203,7 @@ void DestroySlab(Slab* slab) noexcept {
         arena::g_arenas.FillHoles(slab->base, HolesEnd(*slab), HoleBytes(*slab));
     arena::g_slice_map.Clear(AddressOf(slab->base), slab->slices);
     // When the system refused both, nobody may have these slices any more.
-    if (whole) arena::g_arenas.Free(slab->base, slab->slices);
+    if (whole) FreeSlices(*slab);
     arena::g_metadata.Free(slab, SlabRecordBytes(slab->size_class));
 }
 
@@ -213,6 +223,7 @@ uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) n
                                                      : false;
         if (!more) return 0;
     }
+    if (STRATA_UNLIKELY(slab.hardened)) return TakeRandomBlock(slab, *out);
     const size_t spacing = slab.spacing();
     const uint32_t taken = want < slab.free ? want : slab.free;
     uint32_t word = slab.first_word;
@@ -247,8 +258,9 @@ bool IsConsistent(const Slab& slab) noexcept {
         uint32_t slack;
         const bool live = ReadSlack(slab.states + i, slab.BlockAt(i) + slab.usable(), slack);
         if (live && (listed || slack > slab.usable())) return false;
-        const bool filled = slab.fill_free && listed &&
-                            LoadState(slab.states + i) == static_cast<uint8_t>(State::kFreeDirty);
+        // A heap that fills has no magazines; what is not listed waits in its quarantine.
+        const bool filled =
+            slab.fill_free && LoadState(slab.states + i) == static_cast<uint8_t>(State::kFreeDirty);
         if (filled && FindChangedFill(slab.BlockAt(i), slab.usable()) != slab.usable()) {
             return false;
         }

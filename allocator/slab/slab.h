@@ -40,6 +40,7 @@ struct Slab {
     uint32_t absent;  // free blocks that are not in the bitmap, as pages of them were decommitted
     SizeClass size_class;
     uint8_t slices;
+    bool hardened;    // between guard slices, blocks taken at random (slab/hardened_slab.h)
     bool in_partial;  // which list of its SlabSet
     uint8_t quiet;    // how often it was the same
     bool fill_free;   // free blocks that are not zero hold the fill pattern (base/fill.h)
@@ -75,6 +76,7 @@ struct SlabRequest {
     bool grow_fast;  // the class has full slabs already: commit in larger steps
     os::Access access = os::Access::kReadWrite;
     bool fill_free = false;  // as in Slab
+    bool hardened = false;   // likewise
 };
 
 // A new slab without blocks in use. nullptr when memory is short.

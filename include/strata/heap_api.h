@@ -25,12 +25,17 @@ typedef HEAP_SUMMARY STRATA_HEAP_SUMMARY_TYPE;
 #define STRATA_WINAPI
 #endif
 
+#ifndef HEAP_CREATE_HARDENED /* as in winnt.h of the Windows SDK, which older headers lack */
+#define HEAP_CREATE_HARDENED 0x00000200
+#endif
+
 STRATA_EXTERN_C_BEGIN
 
 /* A heap. Options: HEAP_GENERATE_EXCEPTIONS; HEAP_NO_SERIALIZE (accepted: Strata always serialises, but
    such a heap cannot be locked); HEAP_CREATE_ENABLE_EXECUTE (its blocks may hold code);
    HEAP_CREATE_ALIGN_16; HEAP_TAIL_CHECKING_ENABLED and HEAP_FREE_CHECKING_ENABLED (writes behind blocks
    and into freed blocks end the process when they are noticed, and make StrataHeapValidate fail).
+   HEAP_CREATE_HARDENED (random blocks, a quarantine for freed ones, guard pages: docs/security.md).
    With a maximum size, in bytes, the heap never grows beyond it, and its blocks are smaller than 1 MiB.
    Without one, an initial size is only proved to be available. The handle is a multiple of 64 KiB.
    NULL and ERROR_NOT_ENOUGH_MEMORY on failure. */

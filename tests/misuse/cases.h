@@ -19,6 +19,10 @@ void ExpectWrongHeap(const char* verb, const void* block, size_t requested, cons
                      const void* given);
 void ExpectMismatch(const void* block, const void* heap, size_t given, size_t requested);
 void ExpectInvalidHeap(const void* handle);
+// What the report of an access violation begins with: "overflow: write to", for example; `freed`: "" or
+// "freed ".
+void ExpectFault(const char* what, const void* address, ptrdiff_t offset, const char* freed,
+                 const void* block, size_t requested, const char* heap_kind);
 void ExpectOverrun(const char* verb, const void* block, size_t usable, const void* heap);
 void ExpectTailOverrun(const char* verb, const void* block, size_t requested, const void* heap);
 void ExpectUnderrun(const char* verb, const void* block, size_t requested, const void* heap);
@@ -55,6 +59,9 @@ extern const Case kDoubleFrees[];
 extern const Case kBadPointers[];
 extern const Case kUsesAfterFree[];
 extern const Case kHeapMixUps[];
+extern const Case kHardened[];
 extern const Case kNoMisuse[];
+// Access violations in page heaps: listed when STRATA_PAGE_HEAP is set, and nothing else then.
+extern const Case kGuarded[];
 
 }  // namespace strata::misuse

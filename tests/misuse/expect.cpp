@@ -66,6 +66,14 @@ void ExpectMismatch(const void* block, const void* heap, size_t given, size_t re
     Expect("sized free of block " ADDRESS " in heap " ADDRESS " with %zu bytes, requested were %zu",
            Number(block), Number(heap), given, requested);
 }
+void ExpectFault(const char* what, const void* address, ptrdiff_t offset, const char* freed,
+                 const void* block, size_t requested, const char* heap_kind) {
+    std::printf("strata: %s " ADDRESS ", offset %td of %sblock " ADDRESS
+                " (%zu bytes requested), heap " ADDRESS " (%s)\n",
+                what, Number(address), offset, freed, Number(block), requested, Number(Process()),
+                heap_kind);
+    std::fflush(stdout);
+}
 void ExpectInvalidHeap(const void* handle) {
     Expect("use of invalid heap handle " ADDRESS ": destroyed before, or never a heap",
            Number(handle));

@@ -5,6 +5,7 @@
 //
 // run_misuse.py holds the two against each other, and checks that the process ended as it should.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "cases.h"
@@ -13,7 +14,10 @@ int main(int count, char** arguments) {
     using namespace strata::misuse;
     if (count != 2) return 2;
     const bool list = std::strcmp(arguments[1], "--list") == 0;
-    for (const Case* cases : {kNoMisuse, kDoubleFrees, kBadPointers, kUsesAfterFree, kHeapMixUps}) {
+    const bool paged = std::getenv("STRATA_PAGE_HEAP") != nullptr;
+    for (const Case* cases : {kNoMisuse, kDoubleFrees, kBadPointers, kUsesAfterFree, kHeapMixUps,
+                              kHardened, kGuarded}) {
+        if (list && paged != (cases == kGuarded)) continue;
         for (; cases->name != nullptr; ++cases) {
             if (list) std::puts(cases->name);
             if (std::strcmp(arguments[1], cases->name) != 0) continue;

@@ -1,0 +1,21 @@
+// How strict the heaps of this process are: read once from the environment, before its heap is made
+// (docs/options.md). Internal to this folder.
+#pragma once
+
+#include <cstdint>
+
+namespace strata::heap {
+
+struct Modes {
+    bool hardened = false;      // STRATA_HARDENED: all heaps, as if each was asked for so
+    bool page_heap = false;     // STRATA_PAGE_HEAP: every block is a guarded block
+    bool guard_before = false;  // STRATA_GUARD_BEFORE: guarded blocks begin where their pages begin
+    uint32_t sample_period = 0;  // STRATA_GUARD_SAMPLE: one allocation in so many; 0: none
+};
+extern constinit Modes g_modes;
+
+// Reads them, and what else concerns guarded blocks. What cannot be understood is said on standard error,
+// and the default stands.
+void ReadModes() noexcept;
+
+}  // namespace strata::heap
