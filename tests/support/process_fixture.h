@@ -16,6 +16,7 @@ protected:
     void SetUp() override {
         ASSERT_TRUE(arena::InitializeProcessArenas());
         Purge();
+        lost_ = arena::g_arenas.slice_committed();
     }
     void TearDown() override { Purge(); }
 
@@ -23,8 +24,8 @@ protected:
         slab::PurgeRuns(os::Milliseconds(), true);
         arena::PurgeEverything();
     }
-    // Committed bytes of user slices.
-    static size_t Committed() { return arena::g_arenas.slice_committed(); }
+    // Committed bytes of user slices, without what tests before this one let the system keep.
+    size_t Committed() const { return arena::g_arenas.slice_committed() - lost_; }
     static arena::SliceEntry* EntryOf(const void* address) {
         return arena::g_slice_map.Find(AddressOf(address));
     }
@@ -32,6 +33,9 @@ protected:
         const arena::SliceEntry* entry = EntryOf(address);
         return entry == nullptr ? arena::SliceKind::kNone : entry->kind.load();
     }
+
+private:
+    size_t lost_ = 0;
 };
 
 }  // namespace strata::test
