@@ -2,9 +2,10 @@
 //
 //   0        free and never used since its pages were committed: the memory is known to be zero
 //   1        free, dirty
-//   2..253   live; slack (usable size - requested size) = byte - 2
+//   2        free, dirty, and handed in: it has left the magazine of the thread that freed it
+//   3..253   live; slack (usable size - requested size) = byte - 3
 //   254      live; the last 16 bytes of the block are a user record, whose last 4 bytes are the slack
-//   255      live; the slack is 252 or more and stands in the last 4 bytes of the block
+//   255      live; the slack is 251 or more and stands in the last 4 bytes of the block
 //
 // Bytes are read by walkers while other threads change them, hence relaxed atomics: the instructions
 // are the plain ones.
@@ -22,14 +23,15 @@ namespace strata {
 enum class State : uint8_t {
     kFreeZero = 0,
     kFreeDirty = 1,
-    kLive = 2,
+    kFreeHandedIn = 2,
+    kLive = 3,
     kLiveUser = 254,
     kLiveFarSlack = 255,
 };
 
 using StateByte = uint8_t;
 
-inline constexpr uint32_t kMaxNearSlack = 251;
+inline constexpr uint32_t kMaxNearSlack = 250;
 inline constexpr size_t kFarSlackBytes = 4;
 
 // What a program keeps beside a block: HEAP_SETTABLE_USER_VALUE and the three settable flags.
@@ -49,6 +51,11 @@ STRATA_INLINE void StoreState(StateByte* byte, uint8_t value) noexcept {
 }
 constexpr bool IsLive(uint8_t state) noexcept {
     return state >= static_cast<uint8_t>(State::kLive);
+}
+// Free, and not known to be zero.
+constexpr bool IsFreeDirty(uint8_t state) noexcept {
+    return state == static_cast<uint8_t>(State::kFreeDirty) ||
+           state == static_cast<uint8_t>(State::kFreeHandedIn);
 }
 constexpr bool HasUserRecord(uint8_t state) noexcept {
     return state == static_cast<uint8_t>(State::kLiveUser);

@@ -40,7 +40,7 @@ void* Finish(const slab::FreeBlock& block, SizeClass size_class, size_t bytes, b
 void* FinishWith(Heap& heap, const slab::FreeBlock& block, SizeClass size_class, size_t bytes,
                  const AllocateOptions& options) noexcept {
     const uint32_t usable = InfoOf(size_class).usable;
-    if (heap.check_free && LoadState(block.state) == static_cast<uint8_t>(State::kFreeDirty)) {
+    if (heap.check_free && IsFreeDirty(LoadState(block.state))) {
         const size_t changed = FindChangedFill(block.block, usable);
         if (changed != usable) os::FatalWriteAfterFree(block.block, &heap, changed);
     }

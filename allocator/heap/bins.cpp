@@ -19,6 +19,34 @@ using cache::ThreadCache;
 
 namespace {
 
+// Two threads that free one block within the same few nanoseconds may both find it live, as the fast path
+// reads and writes its state with plain instructions (ADR 20). The block is then in two magazines. A block
+// that a thread freed has the state kFreeDirty until it is handed in, and no other then: the second of the
+// two to leave its thread is known by that, at the latest by the slab's bitmap.
+
+// Notes that blocks which the calling thread has freed leave it.
+void HandIn(Heap& heap, SizeClass size_class, const FreeBlock* blocks, uint32_t count) noexcept {
+    for (uint32_t i = 0; i < count; ++i) {
+        if (STRATA_UNLIKELY(LoadState(blocks[i].state) !=
+                            static_cast<uint8_t>(State::kFreeDirty))) {
+            os::FatalDoubleFree(os::Operation::kFree, blocks[i].block, &heap,
+                                InfoOf(size_class).usable);
+        }
+        StoreState(blocks[i].state, static_cast<uint8_t>(State::kFreeHandedIn));
+    }
+}
+
+// The same of blocks that it took and has not used.
+void HandInUnused(Heap& heap, SizeClass size_class, const FreeBlock* blocks,
+                  uint32_t count) noexcept {
+    for (uint32_t i = 0; i < count; ++i) {
+        const uint8_t state = LoadState(blocks[i].state);
+        if (state == static_cast<uint8_t>(State::kFreeZero)) continue;
+        if (state == static_cast<uint8_t>(State::kFreeHandedIn)) continue;
+        HandIn(heap, size_class, blocks + i, 1);
+    }
+}
+
 uint32_t NextCapacity(uint32_t capacity, SizeClass size_class) noexcept {
     const uint32_t most = InfoOf(size_class).magazine_max;
     const uint32_t next = capacity == 0 ? kFirstMagazineEntries : capacity * 2 + 1;
@@ -54,6 +82,7 @@ bool TakeUncached(Heap& heap, SizeClass size_class, FreeBlock& block) noexcept {
 
 void GiveUncached(Heap& heap, SizeClass size_class, FreeBlock block) noexcept {
     const PartGuard guard(heap, size_class);
+    HandIn(heap, size_class, &block, 1);
     heap.classes[Index(size_class)].slabs.PutAll(&block, 1);
 }
 
@@ -169,7 +198,7 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
 }
 
 // Makes room in the full free magazine: by the other magazine, growth, the depot, or the slabs.
-// False when memory for a magazine is short.
+// False when there is no magazine, and memory for one is short.
 bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     Magazine* const full = bin.free_magazine();
     if (full != nullptr && bin.IsAllocEmpty() && bin.alloc_magazine() != nullptr) {
@@ -180,6 +209,7 @@ bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     if (full == nullptr) return false;
     Spares& spares = ThisThreadsSpares();
     Magazine* const fresh = spares.Create(full->capacity);
+    HandIn(heap, size_class, full->blocks, full->capacity);
     ClassState& state = heap.classes[Index(size_class)];
     bool kept = false;
     {
@@ -194,7 +224,8 @@ bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     return true;
 }
 
-void HandInMagazine(Heap& heap, SizeClass size_class, Magazine* magazine, uint32_t count) noexcept {
+// REQUIRES: its blocks are handed in.
+void GiveMagazine(Heap& heap, SizeClass size_class, Magazine* magazine, uint32_t count) noexcept {
     if (magazine == nullptr) return;
     ClassState& state = heap.classes[Index(size_class)];
     bool kept = false;
@@ -266,8 +297,10 @@ void HandInBins(Heap& heap, Bin* bins) noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         Bin& bin = bins[i];
         const auto size_class = static_cast<SizeClass>(i);
-        HandInMagazine(heap, size_class, bin.alloc_magazine(), bin.alloc_count());
-        HandInMagazine(heap, size_class, bin.free_magazine(), bin.free_count());
+        HandInUnused(heap, size_class, bin.alloc_top - bin.alloc_count(), bin.alloc_count());
+        HandIn(heap, size_class, bin.free_base, bin.free_count());
+        GiveMagazine(heap, size_class, bin.alloc_magazine(), bin.alloc_count());
+        GiveMagazine(heap, size_class, bin.free_magazine(), bin.free_count());
         bin = Bin{};
     }
 }

@@ -259,8 +259,7 @@ bool IsConsistent(const Slab& slab) noexcept {
         const bool live = ReadSlack(slab.states + i, slab.BlockAt(i) + slab.usable(), slack);
         if (live && (listed || slack > slab.usable())) return false;
         // A heap that fills has no magazines; what is not listed waits in its quarantine.
-        const bool filled =
-            slab.fill_free && LoadState(slab.states + i) == static_cast<uint8_t>(State::kFreeDirty);
+        const bool filled = slab.fill_free && IsFreeDirty(LoadState(slab.states + i));
         if (filled && FindChangedFill(slab.BlockAt(i), slab.usable()) != slab.usable()) {
             return false;
         }

@@ -96,12 +96,15 @@ void ResetSlab(Slab& slab) noexcept;
 // Returns how many; 0 when the slab is full or the commit failed.
 uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) noexcept;
 
-// Puts a block back in the bitmap. REQUIRES: it is not there, and its state is free.
-inline void PutBlock(Slab& slab, uint32_t index) noexcept {
+// Puts a block back in the bitmap; false when it is there already. REQUIRES: its state is free.
+inline bool PutBlock(Slab& slab, uint32_t index) noexcept {
     const uint32_t word = index / 64;
-    slab.bits[word] |= uint64_t{1} << (index % 64);
+    const uint64_t bit = uint64_t{1} << (index % 64);
+    if (STRATA_UNLIKELY((slab.bits[word] & bit) != 0)) return false;
+    slab.bits[word] |= bit;
     if (word < slab.first_word) slab.first_word = word;
     ++slab.free;
+    return true;
 }
 
 // Bytes of metadata for a slab of this class.

@@ -1,5 +1,7 @@
 #include "slab/slab_set.h"
 
+#include "os/fatal.h"
+
 namespace strata::slab {
 
 namespace {
@@ -59,6 +61,12 @@ uint32_t SlabSet::Take(const SlabRequest& request, FreeBlock* out, uint32_t want
     return taken;
 }
 
+// Only where two threads freed the block at the same time (heap/bins.cpp).
+[[noreturn]] STRATA_COLD static void DieOfSecondReturn(const Slab& slab,
+                                                       const void* block) noexcept {
+    os::FatalDoubleFree(os::Operation::kFree, block, slab.heap, slab.usable());
+}
+
 // Puts `slab` where it belongs now that blocks were put back; `before` of them were free.
 void SlabSet::Settle(Slab& slab, uint32_t before) noexcept {
     Slab*& list = slab.in_partial ? partial_ : full_;
@@ -76,7 +84,7 @@ void SlabSet::Settle(Slab& slab, uint32_t before) noexcept {
 
 void SlabSet::Put(Slab& slab, const void* block) noexcept {
     const uint32_t before = slab.free;
-    PutBlock(slab, slab.IndexOf(block));
+    if (STRATA_UNLIKELY(!PutBlock(slab, slab.IndexOf(block)))) DieOfSecondReturn(slab, block);
     Settle(slab, before);
 }
 
@@ -84,11 +92,16 @@ void SlabSet::PutAll(const FreeBlock* blocks, uint32_t count) noexcept {
     for (uint32_t i = 0; i < count;) {
         const arena::SliceEntry* const entry =
             arena::g_slice_map.EntryAt(AddressOf(blocks[i].block));
-        auto& slab = *static_cast<Slab*>(entry->record.load(std::memory_order_relaxed));
+        void* const record = entry->record.load(std::memory_order_relaxed);
+        if (STRATA_UNLIKELY(record == nullptr)) {  // it ended with the same block's first return
+            os::FatalUnallocatedPointer(os::Operation::kFree, blocks[i].block);
+        }
+        auto& slab = *static_cast<Slab*>(record);
         const uint32_t before = slab.free;
         // Blocks that were freed together often lie together.
         do {
-            PutBlock(slab, static_cast<uint32_t>(blocks[i].state - slab.states));
+            const auto index = static_cast<uint32_t>(blocks[i].state - slab.states);
+            if (STRATA_UNLIKELY(!PutBlock(slab, index))) DieOfSecondReturn(slab, blocks[i].block);
             ++i;
         } while (i < count && slab.Contains(blocks[i].block));
         Settle(slab, before);

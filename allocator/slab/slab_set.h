@@ -20,7 +20,7 @@ public:
     // 0 when memory is short.
     uint32_t Take(const SlabRequest& request, FreeBlock* out, uint32_t want) noexcept;
 
-    // Puts a free block back; a slab that becomes empty ends.
+    // Puts a free block back; a slab that becomes empty ends. A block that is back already is fatal.
     void Put(Slab& slab, const void* block) noexcept;
 
     // The same for many blocks of any slabs of this set.
