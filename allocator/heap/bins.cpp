@@ -284,6 +284,8 @@ void ReturnToSlabs(Heap& heap, SizeClass size_class, const FreeBlock* blocks,
 }
 
 void EmptyBin(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
+    HandInUnused(heap, size_class, bin.alloc_top - bin.alloc_count(), bin.alloc_count());
+    HandIn(heap, size_class, bin.free_base, bin.free_count());
     for (const auto& [magazine, count] : {std::pair{bin.alloc_magazine(), bin.alloc_count()},
                                           std::pair{bin.free_magazine(), bin.free_count()}}) {
         if (magazine == nullptr) continue;
