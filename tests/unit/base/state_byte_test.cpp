@@ -12,7 +12,8 @@ namespace {
 TEST(StateByte, OnlyLiveStatesAreLive) {
     EXPECT_FALSE(IsLive(static_cast<uint8_t>(State::kFreeZero)));
     EXPECT_FALSE(IsLive(static_cast<uint8_t>(State::kFreeDirty)));
-    for (int state = 2; state <= 255; ++state) EXPECT_TRUE(IsLive(static_cast<uint8_t>(state)));
+    EXPECT_FALSE(IsLive(static_cast<uint8_t>(State::kFreeHandedIn)));
+    for (int state = 3; state <= 255; ++state) EXPECT_TRUE(IsLive(static_cast<uint8_t>(state)));
 }
 
 TEST(StateByte, FreshMemoryReadsAsFreeAndZero) {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr auto kFreeZero = static_cast<uint8_t>(State::kFreeZero);
+constexpr auto kLive = static_cast<uint8_t>(State::kLive);
 constexpr auto kFreeDirty = static_cast<uint8_t>(State::kFreeDirty);
 
 class SlabTest : public test::ProcessFixture {
@@ -245,9 +246,9 @@ TEST_F(SlabTest, IsConsistentSeesEachContradiction) {
     };
     EXPECT_TRUE(broken(slab->free, slab->free - 1));
     EXPECT_TRUE(broken(slab->bits[0], slab->bits[0] | 1)) << "a live block in the bitmap";
-    EXPECT_TRUE(broken(slab->states[1], uint8_t{2})) << "a block in the bitmap that is live";
-    EXPECT_TRUE(broken(slab->states[slab->limit], uint8_t{2})) << "a live block without pages";
-    EXPECT_TRUE(broken(slab->states[slab->blocks], uint8_t{2})) << "the byte behind the last";
+    EXPECT_TRUE(broken(slab->states[1], kLive)) << "a block in the bitmap that is live";
+    EXPECT_TRUE(broken(slab->states[slab->limit], kLive)) << "a live block without pages";
+    EXPECT_TRUE(broken(slab->states[slab->blocks], kLive)) << "the byte behind the last";
     EXPECT_TRUE(broken(slab->limit, slab->blocks + 1));
     uint32_t& slack = *reinterpret_cast<uint32_t*>(end - kFarSlackBytes);
     EXPECT_TRUE(broken(slack, 513u)) << "more slack than block";
