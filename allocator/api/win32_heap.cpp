@@ -1,5 +1,6 @@
 #include "api/win32_heap.h"
 
+#include "arena/process_arenas.h"
 #include "base/bits.h"
 #include "heap/fast_path.h"
 #include "heap/statistics.h"
@@ -94,7 +95,7 @@ heap::Heap* HeapCreateInRegion(uint32_t options, void* memory, size_t bytes) noe
     request.initial = range.committed;
     // The pages that are committed already were so for what the caller wanted then.
     if (request.executable && range.committed != 0 &&
-        !os::SystemMemory::Protect(memory, range.committed, os::Access::kReadWriteExecute)) {
+        !arena::g_memory.Protect(memory, range.committed, os::Access::kReadWriteExecute)) {
         os::SetInvalidArgumentError();
         return nullptr;
     }

@@ -230,7 +230,13 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
     }
     if (start == nullptr) return true;
     PurgeExcess(fresh, arena.access);
-    if (!memory_.Commit(start, static_cast<size_t>(end - start), fresh, arena.access)) return false;
+    const auto bytes = static_cast<size_t>(end - start);
+    if (!memory_.Commit(start, bytes, fresh, arena.access)) {
+        // What lies in free slices is given back before anybody is refused.
+        if (warm_slices_.load(kRelaxed) == 0 && warm_executable_.load(kRelaxed) == 0) return false;
+        Purge(os::Milliseconds(), true);
+        if (!memory_.Commit(start, bytes, fresh, arena.access)) return false;
+    }
     committed_.fetch_add(fresh, kRelaxed);
     for (size_t i = first; i <= last; ++i) {
         if (arena.pages[i].load(kRelaxed) < wanted(i)) {

@@ -49,7 +49,8 @@ public:
     bool Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept;
 
     // Commits [from, to) of slices that the caller holds; everything between the start of the first
-    // slice and `from` must be committed. False when memory is short: what was committed stays.
+    // slice and `from` must be committed. False when memory is short, even without that of free slices,
+    // which is then given back: what was committed stays. REQUIRES: the caller does not hold the set's lock.
     bool Commit(char* from, char* to) noexcept;
 
     // Decommits [from, to) of slices that the caller holds; nothing behind `to` may be committed. A

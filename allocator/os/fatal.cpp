@@ -155,6 +155,15 @@ void FatalInvalidHeap(const void* handle) noexcept {
     Die(message, nullptr);
 }
 
+void FatalAbandonedLock(uint32_t thread) noexcept {
+    Message message;
+    Begin(message);
+    message.Put("thread ").PutDecimal(thread);
+    message.Put(
+        " was ended (TerminateThread) while it changed a heap, which cannot be used any more");
+    Die(message);
+}
+
 void FatalOutOfMemory(size_t bytes) noexcept {
     Message message;
     Begin(message);

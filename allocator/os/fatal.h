@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace strata::os {
 
@@ -46,6 +47,8 @@ void SetFatalDetails(FatalDetails details) noexcept;
 [[noreturn]] void FatalWriteAfterFree(const void* block, const void* heap, size_t offset) noexcept;
 // A heap handle is not a live heap.
 [[noreturn]] void FatalInvalidHeap(const void* handle) noexcept;
+// A thread was ended by another (TerminateThread) in the middle of a change that a lock guards.
+[[noreturn]] void FatalAbandonedLock(uint32_t thread) noexcept;
 // HEAP_GENERATE_EXCEPTIONS where there are no structured exceptions.
 [[noreturn]] void FatalOutOfMemory(size_t bytes) noexcept;
 

@@ -2,7 +2,9 @@
 // kernel when somebody holds on to it. Not recursive. Never allocates; usable under the loader lock.
 //
 // At process exit the system ends all other threads wherever they stand, some of them holding locks.
-// A lock that then cannot be had is taken by force instead of waited for (see WaitOnWord).
+// A lock that then cannot be had is taken by force instead of waited for (see WaitOnWord). A thread that is
+// ended alone (TerminateThread) while it holds a lock leaves what the lock guards half changed, for good:
+// who waits for such a lock ends the process with a message, instead of waiting for ever.
 //
 // Ranks, outermost first: heap (class locks by index, then runs), registry, guarded blocks' queue, run cache, metadata,
 // arenas, the list of caches, veils. A thread takes locks in this order only. Two heaps at once are held only
@@ -14,6 +16,7 @@
 #include <cstdint>
 
 #include "base/compiler.h"
+#include "os/thread.h"
 
 namespace strata::os {
 
@@ -26,27 +29,26 @@ public:
     STRATA_INLINE void Acquire() noexcept {
         uint32_t expected = kFree;
         if (STRATA_UNLIKELY(!state_.compare_exchange_strong(
-                expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed))) {
+                expected, HolderMark(), std::memory_order_acquire, std::memory_order_relaxed))) {
             AcquireSlow();
         }
     }
 
     STRATA_INLINE bool TryAcquire() noexcept {
         uint32_t expected = kFree;
-        return state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
+        return state_.compare_exchange_strong(expected, HolderMark(), std::memory_order_acquire,
                                               std::memory_order_relaxed);
     }
 
     STRATA_INLINE void Release() noexcept {
-        if (STRATA_UNLIKELY(state_.exchange(kFree, std::memory_order_release) == kContended)) {
-            WakeOne();
-        }
+        const uint32_t was = state_.exchange(kFree, std::memory_order_release);
+        if (STRATA_UNLIKELY((was & kContended) != 0)) WakeOne();
     }
 
 private:
+    // 0, or the holder's mark, and whether somebody may sleep.
     static constexpr uint32_t kFree = 0;
-    static constexpr uint32_t kHeld = 1;
-    static constexpr uint32_t kContended = 2;  // held, and somebody may sleep
+    static constexpr uint32_t kContended = 1;
 
     STRATA_COLD void AcquireSlow() noexcept;
     STRATA_COLD void WakeOne() noexcept;
@@ -68,6 +70,8 @@ private:
 // The platform's part. Sleeps while *word == value, or returns early; false when the process is
 // ending and the holder may be gone, so that the caller has to go on without the lock.
 bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept;
+// Ends the process when the thread with this mark (HolderMark) is gone, and the process is not ending.
+void RequireHolder(uint32_t mark) noexcept;
 void WakeOneOnWord(std::atomic<uint32_t>& word) noexcept;
 void SpinPause() noexcept;
 

@@ -92,6 +92,10 @@ public:
     bool Decommit(void* address, size_t bytes, size_t committed_bytes) noexcept;
     // `committed_bytes` of the reservation are committed.
     bool Release(void* address, size_t bytes, size_t committed_bytes) noexcept;
+    // Changes nothing in the books.
+    bool Protect(void* address, size_t bytes, Access access) noexcept {
+        return calls_->protect(address, bytes, access);
+    }
 
     MemoryCounters Counters() const noexcept;
 

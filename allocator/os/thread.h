@@ -59,6 +59,10 @@ STRATA_INLINE void* TryGetThreadSlot() noexcept {
 
 // Tells living threads apart: the TEB's own address.
 STRATA_INLINE uintptr_t ThreadToken() noexcept { return ReadTeb(0x30); }
+
+// What a lock is marked with while this thread holds it: its thread id, a multiple of four
+// (TEB::ClientId.UniqueThread).
+STRATA_INLINE uint32_t HolderMark() noexcept { return static_cast<uint32_t>(ReadTeb(0x48)); }
 #else
 extern constinit thread_local void* t_slot __attribute__((tls_model("initial-exec")));
 
@@ -66,6 +70,9 @@ STRATA_INLINE void* GetThreadSlot() noexcept { return t_slot; }
 STRATA_INLINE void* TryGetThreadSlot() noexcept { return t_slot; }
 
 STRATA_INLINE uintptr_t ThreadToken() noexcept { return reinterpret_cast<uintptr_t>(&t_slot); }
+
+// Threads do not end by another's hand here: one mark for all.
+STRATA_INLINE constexpr uint32_t HolderMark() noexcept { return 4; }
 #endif
 
 }  // namespace strata::os

@@ -5,6 +5,7 @@
 
 #include "arena/process_arenas.h"
 #include "base/bits.h"
+#include "os/process.h"
 #include "slab/run_cache.h"
 
 namespace strata::slab {
@@ -100,10 +101,9 @@ void ReleaseRun(LargeRun* run) noexcept {
     g_metadata.Free(run, sizeof(LargeRun));
 }
 
-LargeRun* AllocateRun(const RunRequest& request) noexcept {
-    if (request.bytes > kMaxRequest - kArenaSize || request.alignment > kMapArenas * kArenaSize) {
-        return nullptr;
-    }
+namespace {
+
+LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
     const size_t extent = request.bytes + request.tail;
     const size_t placed = extent == 0 ? 1 : extent;
     const bool shared =
@@ -133,6 +133,21 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
     run->state.store(RunState::kLive, std::memory_order_release);
     if (!cached) g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);
     return run;
+}
+
+}  // namespace
+
+LargeRun* AllocateRun(const RunRequest& request) noexcept {
+    if (request.bytes > kMaxRequest - kArenaSize || request.alignment > kMapArenas * kArenaSize) {
+        return nullptr;
+    }
+    LargeRun* const run = TryAllocateRun(request);
+    if (run != nullptr) return run;
+    // What is kept for later is given back before anybody is refused.
+    const uint64_t now = os::Milliseconds();
+    PurgeRuns(now, true);
+    g_arenas.Purge(now, true);
+    return TryAllocateRun(request);
 }
 
 void FreeRun(LargeRun* run) noexcept {

@@ -282,7 +282,10 @@ TEST_P(Fault, NothingButNull) {
     EXPECT_GT(runs, 0u);
     EXPECT_LT(runs, 5'000u);
     if ((calls & test::kTakingMemory) != 0) {
-        EXPECT_GT(met, 0u);
+        // One call that fails may be made up for by what Strata can give back.
+        if (from_then_on) {
+            EXPECT_GT(met, 0u);
+        }
     } else {
         EXPECT_EQ(met, 0u) << "memory that is not given back is no reason to refuse any";
     }

@@ -10,6 +10,13 @@ if(STRATA_SANITIZE)
   add_link_options(-fsanitize=${STRATA_SANITIZE})
 endif()
 
+# tools/coverage.sh: a source that writes gcc's counters where a process ends in the middle.
+if(STRATA_COVERAGE_DUMP)
+  add_library(strata_coverage_dump STATIC "${STRATA_COVERAGE_DUMP}")
+  set(strata_coverage_link strata_coverage_dump
+    "-Wl,-u,__wrap__exit,--wrap=_ZN6strata2os8FailFastEv,--wrap=_exit,--wrap=_Exit")
+endif()
+
 if(MINGW AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-gcodeview) # for the PDBs; not among the flags of a build type, which also link
 endif()
@@ -57,7 +64,8 @@ else()
 endif()
 
 add_library(strata_program_options INTERFACE)
-target_link_libraries(strata_program_options INTERFACE strata_common_options)
+target_link_libraries(strata_program_options INTERFACE
+  strata_common_options ${strata_coverage_link})
 if(MINGW)
   target_compile_definitions(strata_program_options INTERFACE __USE_MINGW_ANSI_STDIO=1)
 endif()

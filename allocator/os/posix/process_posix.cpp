@@ -64,6 +64,8 @@ bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
     return true;
 }
 
+void RequireHolder(uint32_t) noexcept {}
+
 void WakeOneOnWord(std::atomic<uint32_t>& word) noexcept {
     const int saved = errno;
     syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);

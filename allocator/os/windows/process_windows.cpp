@@ -2,6 +2,7 @@
 #define NOMINMAX
 #include <windows.h>
 
+#include "os/fatal.h"
 #include "os/lock.h"
 #include "os/memory.h"
 #include "os/process.h"
@@ -88,6 +89,20 @@ bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
     timeout.QuadPart = -1000000;
     RtlWaitOnAddress(&word, &value, sizeof value, &timeout);
     return true;
+}
+
+// A thread's id names it as long as it runs, or somebody has a handle of it. Should another thread have got
+// the id since, it is taken for the holder until it ends, too.
+void RequireHolder(uint32_t mark) noexcept {
+    const DWORD error = GetLastError();
+    const HANDLE thread = OpenThread(SYNCHRONIZE, FALSE, mark);
+    bool gone = thread == nullptr && GetLastError() == ERROR_INVALID_PARAMETER;
+    if (thread != nullptr) {
+        gone = WaitForSingleObject(thread, 0) == WAIT_OBJECT_0;
+        CloseHandle(thread);
+    }
+    SetLastError(error);
+    if (gone && !RtlDllShutdownInProgress()) FatalAbandonedLock(mark);
 }
 
 void WakeOneOnWord(std::atomic<uint32_t>& word) noexcept { RtlWakeAddressSingle(&word); }

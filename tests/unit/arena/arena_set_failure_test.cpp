@@ -54,6 +54,22 @@ TEST_F(ArenaSetFailureTest, AFailedCommitLeavesTheBooksAlone) {
     EXPECT_EQ(arenas_->slice_committed(), 2 * kSliceSize);
 }
 
+// A commit that the system refuses is tried again without the pages of free slices.
+TEST_F(ArenaSetFailureTest, FreeSlicesGiveWay) {
+    char* const base = Take(2);
+    char* const warm = Take(1);
+    CommitAll(warm, 1);
+    arenas_->Free(warm, 1);
+    EXPECT_EQ(arenas_->slice_committed(), kSliceSize);
+    faults_.FailNth(test::kCommit, 1);
+    EXPECT_TRUE(arenas_->Commit(base, base + kPageSize));
+    EXPECT_EQ(arenas_->slice_committed(), kPageSize);
+    EXPECT_EQ(faults_.Failures(), 1u);
+    // Without any, there is no second try.
+    faults_.FailNth(test::kCommit, 1);
+    EXPECT_FALSE(arenas_->Commit(base, base + 2 * kSliceSize));
+}
+
 TEST_F(ArenaSetFailureTest, DedicatedSurvivesEveryFailure) {
     char* base = nullptr;
     const size_t reserved = memory_.Counters().reserved;
