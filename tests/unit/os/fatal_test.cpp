@@ -87,6 +87,12 @@ TEST_F(FatalDeathTest, InvalidHeap) {
         "never a heap\n");
 }
 
+TEST_F(FatalDeathTest, AbandonedLock) {
+    EXPECT_FATAL_TEXT(FatalAbandonedLock(1234),
+                      "strata: fatal: thread 1234 was ended (TerminateThread) while it changed a "
+                      "heap, which cannot be used any more\n");
+}
+
 TEST_F(FatalDeathTest, OutOfMemory) {
     EXPECT_FATAL_TEXT(FatalOutOfMemory(SIZE_MAX),
                       "strata: fatal: out of memory: 18446744073709551615 bytes requested with "
