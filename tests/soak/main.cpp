@@ -1,6 +1,6 @@
 // A long run with everything at once, and a curve of what it takes: producers and consumers, sizes that
 // drift, heaps and threads that come and go. Fails when the commit charge goes above
-//   kTimesLive x live bytes + kConstantCommit,
+//   kTimesLive x the most live bytes of the last kDecaySeconds + kConstantCommit,
 // when reservations grow without bound, when a block is damaged, or when not all comes back at the end.
 //
 //   strata_soak [--minutes N | --seconds N]      10 minutes by default
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -24,6 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kTimesLive = 2.0;
 constexpr size_t kMiB = size_t{1} << 20;
+// Free pages decay in half a second, magazines' surplus in another; on a busy machine later.
+constexpr double kDecaySeconds = 4;
 // Magazines and depots of eight threads, the run cache, warm slices, records.
 constexpr size_t kConstantCommit = 96 * kMiB;
 // What is reserved beyond the start: arenas for twice the largest live size, and some.
@@ -41,7 +44,8 @@ struct Peaks {
     size_t live = 0;
     size_t committed = 0;
     size_t reserved = 0;
-    double worst = 0;  // of committed / allowed
+    double worst = 0;                              // of committed / allowed
+    std::deque<std::pair<double, size_t>> recent;  // seconds, live bytes
 };
 
 // One row of the curve. `print`: or only looked at.
@@ -51,8 +55,13 @@ bool Look(const Shared& shared, const strata_statistics& start, double seconds, 
     peaks.live = std::max(peaks.live, now.live_bytes);
     peaks.committed = std::max(peaks.committed, now.committed);
     peaks.reserved = std::max(peaks.reserved, now.reserved);
+    // What was live a moment ago may still be committed: it decays.
+    peaks.recent.emplace_back(seconds, now.live_bytes);
+    while (peaks.recent.front().first < seconds - kDecaySeconds) peaks.recent.pop_front();
+    size_t live = 0;
+    for (const auto& [when, bytes] : peaks.recent) live = std::max(live, bytes);
     const size_t allowed =
-        static_cast<size_t>(kTimesLive * static_cast<double>(now.live_bytes)) + kConstantCommit;
+        static_cast<size_t>(kTimesLive * static_cast<double>(live)) + kConstantCommit;
     const size_t allowed_reserved = start.reserved + 4 * peaks.live + kConstantReserved;
     peaks.worst =
         std::max(peaks.worst, static_cast<double>(now.committed) / static_cast<double>(allowed));
