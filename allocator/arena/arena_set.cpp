@@ -232,8 +232,10 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
     PurgeExcess(fresh, arena.access);
     const auto bytes = static_cast<size_t>(end - start);
     if (!memory_.Commit(start, bytes, fresh, arena.access)) {
-        // What lies in free slices is given back before anybody is refused.
-        if (warm_slices_.load(kRelaxed) == 0 && warm_executable_.load(kRelaxed) == 0) return false;
+        // What lies in free slices is given back before anybody is refused. Not of metadata: a record
+        // that cannot have new pages can still have the warm ones.
+        const bool warm = warm_slices_.load(kRelaxed) != 0 || warm_executable_.load(kRelaxed) != 0;
+        if (map_ == nullptr || !warm) return false;
         Purge(os::Milliseconds(), true);
         if (!memory_.Commit(start, bytes, fresh, arena.access)) return false;
     }
