@@ -161,7 +161,7 @@ void FatalAbandonedLock(uint32_t thread) noexcept {
     message.Put("thread ").PutDecimal(thread);
     message.Put(
         " was ended (TerminateThread) while it changed a heap, which cannot be used any more");
-    Die(message);
+    Die(message, nullptr);
 }
 
 void FatalOutOfMemory(size_t bytes) noexcept {
