@@ -103,7 +103,7 @@ void ReleaseRun(LargeRun* run) noexcept {
 
 namespace {
 
-LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
+STRATA_INLINE LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
     const size_t extent = request.bytes + request.tail;
     const size_t placed = extent == 0 ? 1 : extent;
     const bool shared =
@@ -135,6 +135,14 @@ LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
     return run;
 }
 
+// What is kept for later is given back before anybody is refused.
+STRATA_COLD LargeRun* AllocateAfterPurge(const RunRequest& request) noexcept {
+    const uint64_t now = os::Milliseconds();
+    PurgeRuns(now, true);
+    g_arenas.Purge(now, true);
+    return TryAllocateRun(request);
+}
+
 }  // namespace
 
 LargeRun* AllocateRun(const RunRequest& request) noexcept {
@@ -142,12 +150,7 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
         return nullptr;
     }
     LargeRun* const run = TryAllocateRun(request);
-    if (run != nullptr) return run;
-    // What is kept for later is given back before anybody is refused.
-    const uint64_t now = os::Milliseconds();
-    PurgeRuns(now, true);
-    g_arenas.Purge(now, true);
-    return TryAllocateRun(request);
+    return STRATA_LIKELY(run != nullptr) ? run : AllocateAfterPurge(request);
 }
 
 void FreeRun(LargeRun* run) noexcept {
