@@ -49,7 +49,10 @@ def run(command, **more):
     """Runs a command; repeats it, and says so, when Wine could not start its process."""
     for attempt in range(3):
         result = run_once(command, **more)
-        if result.code != 126 or WINE_COULD_NOT_START not in result.err:
+        launcher_failed = result.code == 126 and WINE_COULD_NOT_START in result.err
+        # Or it ends before any of it has run: nothing printed at all, not even the statistics.
+        never_ran = result.code == 1 and not result.out and not result.err
+        if not launcher_failed and not never_ran:
             break
         print(f"Wine could not start a process (attempt {attempt + 1}): {command[-1]}", file=sys.stderr)
     return result

@@ -27,8 +27,9 @@ constexpr double kTimesLive = 2.0;
 constexpr size_t kMiB = size_t{1} << 20;
 // Free pages decay in half a second, magazines' surplus in another; on a busy machine later.
 constexpr double kDecaySeconds = 4;
-// Magazines and depots of eight threads, the run cache, warm slices, records.
-constexpr size_t kConstantCommit = 96 * kMiB;
+// Magazines and depots of eight threads, the run cache, warm slices, records. A magazine holds up to 256 KiB
+// of blocks.
+constexpr size_t kConstantCommit = 160 * kMiB;
 // What is reserved beyond the start: arenas for twice the largest live size, and some.
 constexpr size_t kConstantReserved = 1024 * kMiB;
 constexpr int kRows = 30;

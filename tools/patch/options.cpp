@@ -84,8 +84,14 @@ Options ParseOptions(std::vector<std::string> arguments) {
                      : verify ? Action::kVerify
                      : undo   ? Action::kUndo
                               : Action::kPatch;
-    command.program = FromUtf8(program);
-    command.output = FromUtf8(output);
+    try {
+        command.program = FromUtf8(program);
+        command.output = FromUtf8(output);
+    } catch (const std::system_error&) {
+        std::cerr << "strata-patch: a file's name is not valid UTF-8\n";
+        options.exit = true;
+        options.exit_code = kExitUsage;
+    }
     return options;
 }
 

@@ -108,7 +108,7 @@ void Run::Once() {
     StartDue(0);
     // The threads start each other, and the last one is started before the others end.
     for (uint32_t i = 0; i < count; ++i) {
-        for (uint32_t spins = 0; started_.load(std::memory_order_acquire) <= i; ++spins) {
+        while (started_.load(std::memory_order_acquire) <= i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
         running_[i].join();

@@ -78,11 +78,15 @@ def letter(row, out, errors, code, fatal_codes, fault_codes):
 def run(program, row, size, thread, mode, options):
     env = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_") or k.startswith("STRATA_WINE")}
     env.update(MODES[mode])
-    try:
-        done = subprocess.run(program + [str(row), size, thread], stdin=subprocess.DEVNULL, capture_output=True,
-                              env=env, timeout=120)
-    except subprocess.TimeoutExpired:
-        raise Wrong("did not end") from None
+    for _ in range(3):
+        try:
+            done = subprocess.run(program + [str(row), size, thread], stdin=subprocess.DEVNULL,
+                                  capture_output=True, env=env, timeout=120)
+        except subprocess.TimeoutExpired:
+            raise Wrong("did not end") from None
+        # A busy Wine does now and then not get a process to run at all: that is no result.
+        if not done.stderr.startswith(b"wine client error:"):
+            break
     out, errors = (stream.decode("utf-8", "replace").replace("\r\n", "\n")
                    for stream in (done.stdout, done.stderr))
     return letter(row, out, errors, done.returncode, options.fatal, options.fault)
