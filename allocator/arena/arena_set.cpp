@@ -72,16 +72,28 @@ char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) no
     return nullptr;
 }
 
-// At the end of the slice map's window, or before its start; nullptr when neither is free.
+// In the slice map's window, where an arena was before; at its end, or before its start; nullptr when nothing
+// of that is free. The entries of a place that is used again have memory already, and keep it for good.
 char* ArenaSet::ReserveBesideWindow(os::ReserveRequest& request) noexcept {
     if (map_ == nullptr || map_->window_bytes() == 0) return nullptr;
+    constexpr int kTries = 4;  // somebody else's memory may lie in the window, too
     const uintptr_t mask = ~(uintptr_t{request.alignment} - 1);
+    const auto reserve_at = [&](uintptr_t address) {
+        request.address = reinterpret_cast<void*>(address);
+        return static_cast<char*>(memory_.Reserve(request));
+    };
+    uintptr_t inside = (map_->window_start() + ~mask) & mask;
+    for (int tries = 0; inside + request.bytes <= map_->window_end() && tries < kTries;
+         inside += request.alignment) {
+        if (!map_->HasRoomFor(inside, request.bytes)) continue;
+        if (char* const base = reserve_at(inside)) return base;
+        ++tries;
+    }
     const uintptr_t above = (map_->window_end() + ~mask) & mask;
     const uintptr_t below = (map_->window_start() - request.bytes) & mask;
     for (const uintptr_t address : {above, below}) {
         if (address == 0 || !map_->HasRoomFor(address, request.bytes)) continue;
-        request.address = reinterpret_cast<void*>(address);
-        if (void* const base = memory_.Reserve(request)) return static_cast<char*>(base);
+        if (char* const base = reserve_at(address)) return base;
     }
     return nullptr;
 }

@@ -92,6 +92,11 @@ Options ParseOptions(std::vector<std::string> arguments) {
         options.exit = true;
         options.exit_code = kExitUsage;
     }
+    if (!options.exit && command.program.empty()) {
+        std::cerr << "strata-patch: the program's name is empty\n";
+        options.exit = true;
+        options.exit_code = kExitUsage;
+    }
     return options;
 }
 

@@ -127,5 +127,18 @@ TEST_F(ArenaSetFailureTest, InitializeMayBeTriedAgain) {
     EXPECT_EQ(faults_.Calls(test::kReserve), calls);
 }
 
+TEST_F(ArenaSetFailureTest, AReleasedPlaceIsUsedAgain) {
+    const auto once = [&] {
+        char* const base = arenas_->AllocateDedicated(kArenaSize, kArenaSize, kMe);
+        ASSERT_NE(base, nullptr);
+        arenas_->FreeDedicated(base, 0);
+    };
+    Take(1);
+    once();
+    const size_t before = Committed();
+    for (int i = 0; i < 50; ++i) once();
+    EXPECT_EQ(Committed(), before) << "no entries and records for ever new places";
+}
+
 }  // namespace
 }  // namespace strata::arena

@@ -283,7 +283,8 @@ TEST(Heap, ThreadExitHandsItsBlocksIn) {
     for (int i = 0; i < 20; ++i) InOtherThread(use);
     const size_t before = arena::g_memory.Counters().committed;
     for (int i = 0; i < 200; ++i) InOtherThread(use);
-    EXPECT_LE(arena::g_memory.Counters().committed, before + kSliceSize);
+    // Some slices more or less, but nothing for each thread.
+    EXPECT_LE(arena::g_memory.Counters().committed, before + 4 * kSliceSize);
 }
 
 }  // namespace
