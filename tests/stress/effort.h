@@ -22,6 +22,9 @@ inline constexpr size_t kUsualEffort = 3;
 inline constexpr size_t kUsualEffort = 8;
 #endif
 
+// Built with AddressSanitizer or ThreadSanitizer.
+inline constexpr bool kSanitized = kUsualEffort == 1;
+
 // STRATA_TEST_EFFORT, a number, makes it so many times as much: tools/soak.sh.
 inline const size_t kEffort = [] {
     const char* const times = std::getenv("STRATA_TEST_EFFORT");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arena/process_arenas.h"
+#include "effort.h"
 #include "support/death.h"
 
 #include <strata/strata.h>
@@ -137,6 +138,7 @@ int Under(int resource, int field, size_t room) {
 }
 
 TEST_F(RealLimit, OfCommittedMemory) {
+    if (test::kSanitized) GTEST_SKIP() << "a sanitizer does not survive a limit of its own memory";
     EXPECT_EXIT(std::_Exit(Under(RLIMIT_DATA, 5, kRoom)), testing::ExitedWithCode(kGood), "");
 }
 TEST_F(RealLimit, OfAddressSpace) {
