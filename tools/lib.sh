@@ -186,3 +186,24 @@ strata_wine_prefix() {
     return 1
   fi
 }
+
+# strata_wine_hold SECONDS: a Windows program that waits, so that Wine's server and services stay. It
+# reads from a sleeping process, whose id is kept: when that ends, it ends. Call strata_wine_env first.
+strata_wine_hold() {
+  strata_wine_release
+  # shellcheck disable=SC2016  # the inner shell expands
+  setsid bash -c 'sleep "$0" & echo $! >"$1"; wait' "$1" "$WINEPREFIX.hold" 2>/dev/null </dev/null |
+    setsid "${strata_wine[@]}" cmd /c 'set /p held=' >/dev/null 2>&1 &
+  "${strata_wine[@]}" cmd /c exit >/dev/null 2>&1 </dev/null
+}
+
+strata_wine_release() {
+  local sleeper
+  [ -e "$WINEPREFIX.hold" ] || return 0
+  sleeper=$(<"$WINEPREFIX.hold")
+  rm -f "$WINEPREFIX.hold"
+  # Only if it is still that process: numbers come back.
+  if [ "$(cat "/proc/$sleeper/comm" 2>/dev/null)" = sleep ]; then
+    kill "$sleeper" 2>/dev/null || true
+  fi
+}
