@@ -102,3 +102,11 @@ function(strata_no_crt_link dll entry)
     -Wl,-e,${entry} -Wl,--exclude-all-symbols -Wl,--no-insert-timestamp)
   target_link_libraries(${dll} PRIVATE gcc strata_ntdll_memory ntdll kernel32)
 endfunction()
+
+# strata_command_line(<source>): a file that reads a command line with CLI11. With sanitizers the optimizer
+# takes four times as long for it as everything else, and buys nothing.
+function(strata_command_line source)
+  if(STRATA_SANITIZE)
+    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS -O0)
+  endif()
+endfunction()

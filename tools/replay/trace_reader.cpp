@@ -101,8 +101,8 @@ void Parts::Keep(const ChunkHeader& header) {
     if (header.thread >= trace_.threads.size()) trace_.threads.resize(header.thread + 1);
     std::vector<Chunk>& chunks = trace_.threads[header.thread];
     // A thread that the system ended while it wrote: the chunk is there twice.
-    if (header.number + 1 == chunks.size() && header.first_stamp == chunks.back().first_stamp &&
-        header.bytes == chunks.back().bytes) {
+    if (!chunks.empty() && header.number == chunks.size() - 1 &&
+        header.first_stamp == chunks.back().first_stamp && header.bytes == chunks.back().bytes) {
         return;
     }
     if (header.number != chunks.size()) {
