@@ -30,15 +30,26 @@ BEGIN = "<!-- begin of the matrix: tests/misuse/matrix/matrix.py --update writes
 END = "<!-- end of the matrix -->"
 SIZES = ("small", "medium", "large")
 THREADS = ("same", "other")
-MODES = {"default": {}}
+MODES = {"default": {}, "hardened": {"STRATA_HARDENED": "1"}}
 FATAL = "strata: fatal: "
 
-# What every mode must do, whatever the table says. Strict modes notice more: then nothing is left to be immune.
+# What each mode must do, whatever the table says: for all sizes and from any thread.
 CAUGHT = (1, 2, 4, 6, 7, 8, 9, 10, 20, 22, 23, 24, 25)
-PROMISED = {**{row: {"A"} for row in CAUGHT}, 5: {"A", "L"}, 18: {"I"}, 19: {"I", "F"}, 28: {"NULL"}}
-STRICT = {18: {"I", "L", "F"}, 19: {"I", "F", "L"}}
-# Where blocks lie at random, so does what is beside them.
-CHANCE = (13, 15, 19)
+BOTH = {**{row: {"A"} for row in CAUGHT}, 28: {"NULL"}, 29: {"opt-in flag"}}
+PROMISED = {
+    "default": {**BOTH, 5: {"A", "L"}, 18: {"I"}, 19: {"I", "F"}},
+    "hardened": {**BOTH, 3: {"P"}, 5: {"A"}, 11: {"L", "F"}, 12: {"L", "F"}, 13: {"L", "F"}, 14: {"F"}, 15: {"L"},
+                 16: {"N", "F"}, 17: {"L", "F"}, 18: {"L", "F"}, 19: {"L"}, 26: {"N"}},
+}
+# Where chance decides: what may be seen, and what the table says of it. Small blocks of hardened heaps lie at
+# random in their slab: what is before one may be a live block, whose slack is looked at, or none.
+CHANCE = {
+    **{("default", 5, size): ({"A", "L"}, "A/L") for size in SIZES},
+    **{("hardened", 13, size): ({"L", "F"}, "L/F") for size in SIZES},
+    ("hardened", 15, "small"): ({"L", "–"}, "P"),
+    ("hardened", 19, "small"): ({"L", "I"}, "P"),
+}
+ANYTHING = {"–", "A", "L", "F", "P", "I", "N", "R", "NULL", "opt-in flag"}
 SAW = {"nothing": "–", "neutralised": "N", "immune": "I", "random": "R"}
 
 
@@ -110,28 +121,28 @@ def run_all(program, rows, options):
             if isinstance(result, Wrong):
                 errors.append(f"row {row}, {size}, {thread} thread, {mode}: {result}")
                 result = "?"
-            elif result not in promised(row, mode):
+            elif result not in promised(row, mode, size):
                 errors.append(f"row {row}, {size}, {thread} thread, {mode}: {result}, promised is "
-                              f"{' or '.join(sorted(promised(row, mode)))}")
+                              f"{' or '.join(sorted(promised(row, mode, size)))}")
             seen.setdefault((row, mode), {})[size, thread] = result
     return seen, errors
 
 
-def promised(row, mode):
+def promised(row, mode, size):
     """The letters that are allowed."""
-    strict = STRICT.get(row) if MODES[mode] else None
-    return strict or PROMISED.get(row) or {"–", "A", "L", "F", "P", "I", "N", "R", "NULL", "opt-in flag"}
+    chance, _ = CHANCE.get((mode, row, size), (None, None))
+    return chance or PROMISED[mode].get(row) or ANYTHING
 
 
 def cell(row, letters, mode="default"):
     """What was seen of a row in one mode: the three sizes, where they differ; the other thread's, too."""
-    if row == 5:  # chance has it
-        return "A/L" if set(letters.values()) <= {"A", "L"} else "?"
-    if mode != "default" and row in CHANCE and set(letters.values()) <= {"L", "F", "I", "–"}:
-        return "P"
+    def seen(size, thread):
+        chance, text = CHANCE.get((mode, row, size), ((), None))
+        return text if letters[size, thread] in chance else letters[size, thread]
+
     texts = []
     for thread in THREADS:
-        three = [letters[size, thread] for size in SIZES]
+        three = [seen(size, thread) for size in SIZES]
         texts.append(three[0] if len(set(three)) == 1 else " ".join(three))
     return texts[0] if texts[0] == texts[1] else f"{texts[0]}; other thread: {texts[1]}"
 
@@ -193,10 +204,13 @@ def self_test():
     assert cell(1, letters) == "A A F"
     letters["large", "other"] = "A"
     assert cell(1, letters) == "A A F; other thread: A"
-    assert cell(5, letters) == "?"
-    assert cell(13, dict.fromkeys(letters, "F"), "hardened") == "P"
-    assert cell(13, dict.fromkeys(letters, "F")) == "F"
-    assert cell(13, letters, "hardened") != "P"  # ended by the call: not by chance
+    letters = {(size, thread): "L" for size in SIZES for thread in THREADS}
+    assert cell(5, letters) == "A/L" and cell(5, letters, "hardened") == "L"
+    assert cell(13, letters, "hardened") == "L/F" and cell(15, letters, "hardened") == "P L L"
+    letters["small", "same"] = "–"
+    assert cell(15, letters, "hardened") == "P L L" and cell(13, letters, "hardened") != "L/F"
+    assert promised(15, "hardened", "small") == {"L", "–"} and promised(15, "hardened", "large") == {"L"}
+    assert promised(5, "hardened", "small") == {"A"} and promised(21, "hardened", "small") == ANYTHING
     print("the checks of matrix.py can fail")
 
 
