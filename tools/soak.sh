@@ -6,10 +6,11 @@
 #   sanitizers    the whole unit and stress suite under ASan + UBSan and under TSan, eightfold work
 #   fuzzers       each for a tenth of the time, from new seeds
 #   interleaving  one preemption more than in the tests (docs/verification.md)
+#   modes         the conformance program in hardened mode, with page heap and with sampled guard pages
 #
 #   tools/soak.sh                  all of it, 10 minutes of soak
 #   tools/soak.sh --minutes N      N minutes of soak
-#   tools/soak.sh --only PART      one of: soak, sanitizers, fuzzers, interleaving; may be repeated
+#   tools/soak.sh --only PART      one of them; may be repeated
 #
 # STRATA_JOBS   how many compilers and tests run at once   (default: the number of processors)
 set -eu
@@ -23,8 +24,8 @@ while [ $# -gt 0 ]; do
     --minutes) minutes=${2:-} && shift ;;
     --only)
       case "${2:-}" in
-        soak | sanitizers | fuzzers | interleaving) parts="$parts $2" && shift ;;
-        *) echo "--only takes soak, sanitizers, fuzzers or interleaving" >&2 && exit 2 ;;
+        soak | sanitizers | fuzzers | interleaving | modes) parts="$parts $2" && shift ;;
+        *) echo "--only takes soak, sanitizers, fuzzers, interleaving or modes" >&2 && exit 2 ;;
       esac
       ;;
     --help) usage && exit ;;
@@ -36,7 +37,7 @@ done
   echo "--minutes takes a whole number above 0" >&2
   exit 2
 }
-[ -n "$parts" ] || parts=' soak sanitizers fuzzers interleaving'
+[ -n "$parts" ] || parts=' soak sanitizers fuzzers interleaving modes'
 jobs=${STRATA_JOBS:-$(nproc)}
 wants() { [[ "$parts " == *" $1 "* ]]; }
 
@@ -82,5 +83,10 @@ fi
 if wants interleaving && build native strata_interleave_test; then
   STRATA_INTERLEAVE_PREEMPTIONS=1 STRATA_SHOW='orders of|PASSED|FAILED' \
     strata_step "interleaving" build/native/bin/strata_interleave_test || true
+fi
+if wants modes &&
+  build windows strata_conformance strata_shared strata_override strata_run; then
+  STRATA_SHOW=. strata_step "conformance in the modes" python3 -B tests/conformance/compare.py \
+    --bin build/windows/bin --runner tools/wine.sh --mode all || true
 fi
 strata_summary

@@ -3,6 +3,7 @@
 documents: the system's own heap, strata.dll, and the system's functions under strata-run.
 
     compare.py --bin <folder of conformance.exe> [--runner <command> [--root <folder>]] [--check | --update]
+    compare.py --bin <folder> [--runner …] --mode <mode>… [--ways <way>…]
     compare.py --results <folder> [--check | --update]
     compare.py --self-test
 
@@ -14,6 +15,8 @@ documents: the system's own heap, strata.dll, and the system's functions under s
                program wrote itself, without this script, are taken to be from Windows.
   --check      the table in the document has to be current, if the plain system is what it describes
   --update     write the table into the document
+  --mode       run Strata's two ways, or those of --ways, in these of the modes that deviations.json names
+               (hardened, …; all: each), and nothing else
 
 Strata, in either way, has to agree with what is expected, except where deviations.json says otherwise,
 why, and what decides it. Where the plain system is a Wine that deviations.json names, each of its
@@ -35,6 +38,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WAYS = ("system", "strata", "override")
+MODE_WAYS = ("strata", "override")
 BEGIN = "<!-- begin of the table: tests/conformance/compare.py --update writes it -->"
 END = "<!-- end of the table -->"
 NOT_APPLICABLE = "not applicable"
@@ -67,7 +71,7 @@ class Place:
         return self.path(os.path.join(self.folder, name))
 
 
-def run_way(way, place, result):
+def run_way(way, place, result, environment=()):
     """Runs the program in one way; its results, which it writes to the file `result`."""
     command = list(place.runner)
     if way == "override":
@@ -76,6 +80,7 @@ def run_way(way, place, result):
     command += [place.program("conformance.exe"), "--api", "strata" if way == "strata" else "system",
                 "--isolate", "--json", place.path(result)]
     env = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_") or k.startswith("STRATA_WINE")}
+    env.update(environment)
     for _ in range(3):
         if os.path.exists(result):
             os.remove(result)
@@ -123,6 +128,11 @@ class Explanations:
         for entry in data["wine"]["differences"]:
             for version in entry.get("versions", self.versions):
                 self._add(self.wine[version], entry.get("ways", ["system"]), entry)
+        self.modes = data.get("modes", {})
+        self.in_mode = {mode: {way: {} for way in WAYS} for mode in self.modes}
+        for mode, what in self.modes.items():
+            for entry in what["deviations"]:
+                self._add(self.in_mode[mode], entry.get("ways", MODE_WAYS), entry)
         for version in self.versions:
             for way in WAYS:
                 for rule in self.own[way].keys() & self.wine[version][way].keys():
@@ -137,13 +147,16 @@ class Explanations:
                 of[way][rule] = {"observed": observed, "reason": entry["reason"],
                                  "source": entry.get("source", "")}
 
-    def of(self, way, rule, wine):
+    def of(self, way, rule, wine, mode=None):
         """What is said of a rule where the plain system is that Wine (None: Windows), or None."""
+        if mode is not None and rule in self.in_mode[mode][way]:
+            return self.in_mode[mode][way][rule]
         found = self.wine[wine][way].get(rule) if wine in self.wine else None
         return found or self.own[way].get(rule)
 
     def rules(self):
-        return {(way, rule) for of in (self.own, *self.wine.values()) for way in WAYS for rule in of[way]}
+        everywhere = (self.own, *self.wine.values(), *self.in_mode.values())
+        return {(way, rule) for of in everywhere for way in WAYS for rule in of[way]}
 
 
 def judge(way, rule, listed):
@@ -182,6 +195,21 @@ def compare(results, explanations, wine):
             wrong = judge(way, rule, explanations.of(way, rule["id"], wine))
             if wrong and not (unknown_wine and way == "override" and inherited(results, rule)):
                 errors.append(wrong)
+    return errors
+
+
+def compare_mode(mode, results, explanations, wine):
+    """All that is wrong with Strata's results in one mode."""
+    errors = []
+    for way, result in results.items():
+        if result["overridden"] != (way == "override"):
+            errors.append(f"{mode}, {way}: ran {'with' if result['overridden'] else 'without'} the override")
+        known = {rule["id"] for rule in result["rules"]}
+        errors += [f"{mode}, {way}: deviations.json explains {rule}, which is no rule"
+                   for rule in explanations.in_mode[mode][way] if rule not in known]
+        for rule in result["rules"]:
+            if wrong := judge(way, rule, explanations.of(way, rule["id"], wine, mode)):
+                errors.append(f"{mode}, {wrong}")
     return errors
 
 
@@ -296,6 +324,14 @@ def self_test():
     assert check("bad", "good", "bad", wine=[dict(wine_bad, ways=["system", "override"])]) == []
     both = {"system": result("good"), "strata": result("good"), "override": result("good")}
     assert compare(both, Explanations({"deviations": [], "wine": {"versions": [], "differences": []}}), "8.0")
+    modes = {"strict": {"environment": {}, "deviations": [entry("bad")]}}
+    listed = Explanations({"deviations": [], "wine": {"versions": [], "differences": []}, "modes": modes})
+    assert compare_mode("strict", {"strata": result("bad")}, listed, None) == []
+    assert compare_mode("strict", {"strata": result("worse")}, listed, None)
+    assert compare_mode("strict", {"strata": result("good")}, listed, None)    # listed, and gone
+    assert compare_mode("strict", {"override": result("bad", True)}, listed, None)
+    assert compare_mode("strict", {"override": result("good")}, listed, None)  # without the override
+    assert compare_mode("strict", {"strata": {"overridden": False, "rules": [rule("good", "b")]}}, listed, None)
     assert with_table(f"x {BEGIN} old {END} y", "new") == f"x {BEGIN}\n\nnew\n\n{END} y"
     assert with_table("no marks", "new") is None
     print("the checks of compare.py can fail")
@@ -312,10 +348,14 @@ def arguments():
     parser.add_argument("--deviations", default=HERE / "deviations.json", type=pathlib.Path)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--mode", nargs="+", default=[])
+    parser.add_argument("--ways", nargs="+", choices=MODE_WAYS, default=MODE_WAYS)
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if not options.self_test and not options.bin and not options.results:
         parser.error("--bin or --results is needed")
+    if options.mode and (not options.bin or options.check or options.update):
+        parser.error("--mode goes with --bin, and has no table")
     return options
 
 
@@ -337,12 +377,36 @@ def gather(options, runner):
         return results
 
 
+def check_modes(options, runner, explanations):
+    """Strata's ways in the modes that were asked for."""
+    modes = list(explanations.modes) if options.mode == ["all"] else options.mode
+    if unknown := set(modes) - explanations.modes.keys():
+        sys.exit(f"deviations.json names no mode {' '.join(sorted(unknown))}")
+    place = Place(options.bin, runner, options.root)
+    wine = wine_version(runner)
+    errors = []
+    with tempfile.TemporaryDirectory(prefix="conformance-",
+                                     dir=options.bin if options.root != "/" else None) as folder:
+        for mode in modes:
+            environment = explanations.modes[mode]["environment"]
+            results = {way: run_way(way, place, os.path.join(folder, f"{way}.json"), environment)
+                       for way in options.ways}
+            wrong = compare_mode(mode, results, explanations, wine)
+            count = sum(len(result["rules"]) for result in results.values())
+            print(f"{mode}: {count} rules, {len(wrong)} unexplained differences", flush=True)
+            errors += wrong
+    print("\n".join(errors))
+    return 1 if errors else 0
+
+
 def main():
     options = arguments()
     if options.self_test:
         return self_test()
     runner = options.runner.split()
     explanations = Explanations(load(options.deviations))
+    if options.mode:
+        return check_modes(options, runner, explanations)
     results = gather(options, runner)
     wine = results["system"].get("wine")
     errors = compare(results, explanations, wine)
