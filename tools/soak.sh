@@ -6,7 +6,8 @@
 #   sanitizers    the whole unit and stress suite under ASan + UBSan and under TSan, eightfold work
 #   fuzzers       each for a tenth of the time, from new seeds
 #   interleaving  one preemption more than in the tests (docs/verification.md)
-#   modes         the conformance program in hardened mode, with page heap and with sampled guard pages
+#   modes         the conformance program in hardened mode, with page heap and with sampled guard pages; every
+#                 call to the system failing in hardened mode and with page heap, under ASan and under Wine
 #
 #   tools/soak.sh                  all of it, 10 minutes of soak
 #   tools/soak.sh --minutes N      N minutes of soak
@@ -88,5 +89,19 @@ if wants modes &&
   build windows strata_conformance strata_shared strata_override strata_run; then
   STRATA_SHOW=. strata_step "conformance in the modes" python3 -B tests/conformance/compare.py \
     --bin build/windows/bin --runner tools/wine.sh --mode all || true
+fi
+if wants modes; then
+  for mode in STRATA_HARDENED STRATA_PAGE_HEAP; do
+    if build native-asan strata_stress_test; then
+      STRATA_SHOW='runs met|PASSED|FAILED' strata_step "failing calls, $mode, under ASan" \
+        env "$mode=1" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+        build/native-asan/bin/strata_stress_test --gtest_brief=1 --gtest_filter='*Fault*' || true
+    fi
+    if build windows strata_stress_test; then
+      STRATA_SHOW='runs met|PASSED|FAILED' strata_step "failing calls, $mode, under Wine" \
+        env "$mode=1" tools/wine.sh build/windows/bin/strata_stress_test.exe --gtest_brief=1 \
+        --gtest_filter='*Fault*' || true
+    fi
+  done
 fi
 strata_summary

@@ -47,7 +47,7 @@ struct ThreadCache {
     size_t parked_bytes;
     Spares spares;
     uint32_t parks_left;  // so many more before one of them looks at the clock
-    uint32_t swaps_left;  // the same for magazines that change places
+    uint32_t swaps_left;  // the same for blocks of magazines that change places (heap/sampling.h)
 
     // Veils (veil.h). Changed by the owner under the lock.
     os::Lock veil_lock;
@@ -65,7 +65,9 @@ struct ThreadCache {
     std::atomic<uint32_t> pass_epoch;
     ThreadCache* next;  // all caches; guarded by their list's lock
     ThreadCache* previous;
-    int32_t until_sample;  // allocations (heap/sampling.h); 0: not drawn yet
+    // Allocations until the next sample, as of when swaps_left was swaps_given; 0: not drawn yet.
+    int32_t until_sample;
+    uint32_t swaps_given;
 
     // Heaps' records lie 64 KiB apart.
     HeapSlot& SlotOf(const void* heap) noexcept {

@@ -195,8 +195,6 @@ STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
     cache::Bin& bin = cache->bins[found.index];
     slab::FreeBlock block;
     if (STRATA_UNLIKELY(!bin.Pop(block))) {
-        if (IsSampling() && MaySample(*cache, bin.free_count()))
-            return AllocateSampling(bytes, kZero);
         const bool found_some = TakeFreed(*cache, bin, found.index) && bin.Pop(block);
         if (STRATA_UNLIKELY(!found_some)) return AllocateSlow(bytes, kZero);
     }
@@ -210,18 +208,19 @@ STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
     cache::ThreadCache* const cache = cache::TryCurrentCache();
     if (cache != nullptr && bytes > kMaxSlabBlock) {
-        if (IsSampling() && MaySample(*cache, 1)) return AllocateSampling(bytes, zero);
+        if (IsSampling() && MaySampleLarge(*cache)) return AllocateSampling(bytes, zero);
         slab::LargeRun* const run = TakeParkedRun(*cache, bytes, zero);
         if (run != nullptr) return run->base;
     }
     if (STRATA_LIKELY(cache != nullptr && bytes <= kMaxSlabBlock)) {
         const SizeClass size_class = ClassOf(bytes);
         cache::Bin& bin = cache->bins[Index(size_class)];
-        if (IsSampling() && MaySample(*cache, bin.free_count()))
-            return AllocateSampling(bytes, zero);
         slab::FreeBlock block;
         if (TakeFreed(*cache, bin, Index(size_class)) && bin.Pop(block)) {
             return Finish(block, size_class, bytes, zero);
+        }
+        if (IsSampling() && MaySample(*cache, bin.free_count())) {
+            return AllocateSampling(bytes, zero);
         }
     }
     Heap* heap = ProcessHeap();

@@ -157,7 +157,7 @@ void TickSwap(Heap& heap, const Bin& bin) noexcept {
         cache.swaps_left -= bin.free_count();
         return;
     }
-    cache.swaps_left = cache::kBlocksPerTick;
+    RenewSwaps(cache);
     PurgeTick(heap);
 }
 

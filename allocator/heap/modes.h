@@ -6,6 +6,9 @@
 
 namespace strata::heap {
 
+// Beyond that a sample is as good as none, and the arithmetic on periods has room.
+inline constexpr uint32_t kMaxSamplePeriod = 100'000'000;
+
 struct Modes {
     bool hardened = false;      // STRATA_HARDENED: all heaps, as if each was asked for so
     bool page_heap = false;     // STRATA_PAGE_HEAP: every block is a guarded block

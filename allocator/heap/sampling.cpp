@@ -31,15 +31,24 @@ bool TakeTicket() noexcept {
 
 // How many allocations until the next sample: any number, the period on average, so that no rhythm of the
 // program's escapes it.
-int32_t Draw() noexcept {
-    const uint64_t period = g_modes.sample_period;
+int32_t Draw(uint64_t period) noexcept {
     return static_cast<int32_t>(1 + os::FastRandom() % (2 * period - 1));
 }
+
+// After a sample that was one too many in its epoch: the next would be, too. To ask for each would cost
+// such a program a hundredth of its time.
+constexpr uint64_t kLonger = 8;
+static_assert(kMaxSamplePeriod * kLonger * 2 < INT32_MAX);
 
 }  // namespace
 
 void CountForSample(cache::ThreadCache& cache, uint32_t blocks) noexcept {
-    if (cache.until_sample == 0) cache.until_sample = Draw();
+    if (cache.until_sample == 0) {
+        cache.until_sample = Draw(g_modes.sample_period);
+    } else {
+        blocks += cache.swaps_given - cache.swaps_left;
+    }
+    cache.swaps_given = cache.swaps_left;
     cache.until_sample -= static_cast<int32_t>(blocks);
     if (cache.until_sample == 0) cache.until_sample = -1;  // 0 is a new thread
 }
@@ -50,8 +59,9 @@ bool IsSampleDue() noexcept {
     if (cache == nullptr || cache == &cache::g_detached_cache) return false;
     CountForSample(*cache, 1);
     if (cache->until_sample > 0) return false;
-    cache->until_sample = Draw();
-    return TakeTicket();
+    const bool taken = TakeTicket();
+    cache->until_sample = Draw(g_modes.sample_period * (taken ? 1 : kLonger));
+    return taken;
 }
 
 void* AllocateSampling(size_t bytes, bool zero) noexcept {

@@ -4,6 +4,7 @@
 #include "heap/bins.h"
 #include "heap/parked_runs.h"
 #include "heap/registry.h"
+#include "heap/sampling.h"
 #include "os/process.h"
 
 namespace strata::heap {
@@ -21,7 +22,7 @@ void VeilBins(Heap& heap, ThreadCache& cache, uint64_t now) noexcept {
     const uint64_t epoch = now / kEpochMilliseconds;
     cache.pass_time = static_cast<uint32_t>(now);
     cache.pass_epoch.store(static_cast<uint32_t>(epoch), std::memory_order_relaxed);
-    cache.swaps_left = cache::kBlocksPerTick;
+    RenewSwaps(cache);
     ReleaseParkedRuns(cache, false);
     if (!cache::PrepareVeils(cache)) return;
     for (size_t i = 0; i < kSizeClasses; ++i) {

@@ -93,6 +93,12 @@ void FillBehind(const GuardedBlock& block) noexcept {
 }
 
 bool IsFilled(const char* from, const char* to) noexcept {
+    uint64_t expected;
+    std::memset(&expected, kTailFill, sizeof expected);
+    for (uint64_t word; static_cast<size_t>(to - from) >= sizeof word; from += sizeof word) {
+        std::memcpy(&word, from, sizeof word);
+        if (word != expected) return false;
+    }
     for (; from != to; ++from) {
         if (static_cast<uint8_t>(*from) != kTailFill) return false;
     }

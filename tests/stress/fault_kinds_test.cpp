@@ -1,6 +1,6 @@
 // The same as fault_test.cpp for the other kinds of heaps and what Win32 programs do with them: heaps of
-// fixed size, in the caller's memory, with checks, for code; user records, compaction, walks. Each runs with
-// the Nth call to the system failing, once and from then on.
+// fixed size, in the caller's memory, with checks, for code, hardened, page heaps; user records, compaction,
+// walks. Each runs with the Nth call to the system failing, once and from then on.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -31,7 +31,9 @@ enum class Kind {
     kExecutable,
     kOwnMemory,
     kOwnExecutable,
-    kPlain
+    kPlain,
+    kHardened,
+    kPageHeap
 };
 
 struct KindOfFaults {
@@ -118,6 +120,13 @@ private:
                                                OwnMemory::kBytes);
             case Kind::kPlain:
                 return api::HeapCreate(0, 0, 0);
+            case Kind::kHardened:
+                return api::HeapCreate(api::kHeapCreateHardened, 0, 0);
+            case Kind::kPageHeap: {
+                heap::HeapRequest request;
+                request.page_heap = true;
+                return heap::CreateHeap(request);
+            }
         }
         return nullptr;
     }
@@ -146,7 +155,9 @@ private:
                 }
             }
         }
-        for (int i = 0; i < 80; ++i) Got(api::HeapAllocate(heap, 0, 900), 900, false, false);
+        // Where each block takes calls of its own, a few do.
+        const int more = kind_ == Kind::kPageHeap ? 4 : 80;
+        for (int i = 0; i < more; ++i) Got(api::HeapAllocate(heap, 0, 900), 900, false, false);
     }
 
     void Resize(heap::Heap& heap) {
@@ -264,7 +275,11 @@ constexpr KindOfFaults kKinds[] = {{"Fixed", Kind::kFixed, false},
                                    {"OwnExecutable", Kind::kOwnExecutable, false},
                                    {"OwnExecutableFromThenOn", Kind::kOwnExecutable, true},
                                    {"Plain", Kind::kPlain, false},
-                                   {"PlainFromThenOn", Kind::kPlain, true}};
+                                   {"PlainFromThenOn", Kind::kPlain, true},
+                                   {"Hardened", Kind::kHardened, false},
+                                   {"HardenedFromThenOn", Kind::kHardened, true},
+                                   {"PageHeap", Kind::kPageHeap, false},
+                                   {"PageHeapFromThenOn", Kind::kPageHeap, true}};
 INSTANTIATE_TEST_SUITE_P(Kinds, FaultOfKind, testing::ValuesIn(kKinds),
                          [](const auto& parameter) { return std::string(parameter.param.name); });
 

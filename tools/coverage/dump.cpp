@@ -4,7 +4,8 @@
 
 extern "C" {
 void __gcov_dump(void);
-[[noreturn]] void __real__ZN6strata2os8FailFastEv();
+// Weak: programs without the allocator have none.
+__attribute__((weak)) [[noreturn]] void __real__ZN6strata2os8FailFastEv();
 // Weak: a fuzzer that traps fatal errors has its own.
 __attribute__((weak)) [[noreturn]] void __wrap__ZN6strata2os8FailFastEv() {
     __gcov_dump();
