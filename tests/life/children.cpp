@@ -4,6 +4,8 @@
 
 #include <atomic>
 
+#include "support/death.h"
+
 namespace strata::life {
 
 std::map<std::string, Child>& Registered::All() {
@@ -32,6 +34,11 @@ uint32_t RunChild(const char* name, unsigned seconds) {
     CloseHandle(process.hThread);
     CloseHandle(process.hProcess);
     return code;
+}
+
+bool IsFailFast(uint32_t code) {
+    // Wine passes on the low byte of the status.
+    return (code & 0xFF) == (static_cast<uint32_t>(test::kFailFastStatus) & 0xFF);
 }
 
 namespace {

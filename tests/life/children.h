@@ -21,6 +21,9 @@ inline constexpr uint32_t kTimedOut = 0xDEAD;
 // `seconds`. Its standard error is this program's.
 uint32_t RunChild(const char* name, unsigned seconds = 60);
 
+// Whether that is the code of a fatal error.
+bool IsFailFast(uint32_t code);
+
 // For a child that may come to wait for ever: ends it with kHung when there is no progress for so long; or
 // with kSystemHung, when not even VirtualAlloc returns.
 void EndWhenHung(unsigned seconds);

@@ -93,11 +93,6 @@ const Registered kExitWithDeadHolder("dead_holder_exit", [] {
     return 1;
 });
 
-bool IsFailFast(uint32_t code) {
-    // Wine passes on the low byte of the status.
-    return (code & 0xFF) == (static_cast<uint32_t>(test::kFailFastStatus) & 0xFF);
-}
-
 TEST(Terminate, TheProcessGoesOnOrSaysWhyNot) {
     // Memory that is kept needs no calls to the system, in which a thread may be ended, too.
     test::SetVariable("STRATA_RETAIN_KB", "1000000");
