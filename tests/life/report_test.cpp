@@ -1,7 +1,7 @@
 // Reports while the loader's lock is held, by this thread or by one that never gives it back: the stacks in
 // them, and the names of modules and functions, must not take it.
-#include <gtest/gtest.h>
 #include <windows.h>
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <string>
@@ -21,8 +21,8 @@ constexpr int kAfterFault = 77;
 void ReportToFile() {
     wchar_t path[MAX_PATH];
     if (GetEnvironmentVariableW(kFileVariable, path, MAX_PATH) == 0) std::_Exit(2);
-    const HANDLE file = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr,
-                                    CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
+    const HANDLE file = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE,
+                                    nullptr, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
     if (file == INVALID_HANDLE_VALUE || !SetStdHandle(STD_ERROR_HANDLE, file)) std::_Exit(3);
 }
 
@@ -83,8 +83,8 @@ const Registered kUseElsewhere("report_use_elsewhere",
 
 std::string ReadAndRemove(const std::wstring& path) {
     std::string text;
-    const HANDLE file =
-        CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr);
+    const HANDLE file = CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr,
+                                    OPEN_EXISTING, 0, nullptr);
     char part[4096];
     for (DWORD got = 0; ReadFile(file, part, sizeof part, &got, nullptr) && got > 0;) {
         text.append(part, got);
@@ -112,8 +112,9 @@ void ExpectStacks(const std::string& report, const char* last) {
         ASSERT_NE(at, std::string::npos) << part << "\n" << report;
         // The first call of the stack, by its module.
         const size_t line = report.find('\n', at) + 1;
-        EXPECT_NE(report.substr(line, report.find('\n', line) - line).find("strata_life_test.exe+0x"),
-                  std::string::npos)
+        EXPECT_NE(
+            report.substr(line, report.find('\n', line) - line).find("strata_life_test.exe+0x"),
+            std::string::npos)
             << report;
     }
     EXPECT_NE(report.find("kernel32.dll+0x"), std::string::npos) << report;
