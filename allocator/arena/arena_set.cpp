@@ -195,6 +195,31 @@ char* ArenaSet::Allocate(size_t slices, size_t alignment, Owner owner, os::Acces
     return best.arena->SliceAt(best.first);
 }
 
+// The first of `slices` free slices with few pages or none; kNone when there are none.
+size_t ArenaSet::FindSparse(const Arena& arena, size_t slices) noexcept {
+    size_t found = 0;
+    for (size_t i = arena.used.FindClear(0); i != arena.used.kNone && i < kSlicesPerArena; ++i) {
+        const bool sparse = !arena.used.Test(i) && arena.pages[i].load(kRelaxed) <= kSparsePages;
+        found = sparse ? found + 1 : 0;
+        if (found == slices) return i + 1 - slices;
+    }
+    return arena.used.kNone;
+}
+
+char* ArenaSet::AllocateSparse(size_t slices, Owner owner, os::Access access) noexcept {
+    {
+        const os::LockGuard guard(lock_);
+        for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
+            if (arena->access != access || arena->dedicated || arena->free < slices) continue;
+            const size_t first = FindSparse(*arena, slices);
+            if (first == arena->used.kNone) continue;
+            MarkUsed(*arena, first, slices, owner);
+            return arena->SliceAt(first);
+        }
+    }
+    return Allocate(slices, 1, owner, access);
+}
+
 void ArenaSet::Free(char* base, size_t slices) noexcept {
     const uint8_t epoch = EpochOf(os::Milliseconds());
     const os::LockGuard guard(lock_);

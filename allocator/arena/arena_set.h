@@ -42,6 +42,11 @@ public:
     char* Allocate(size_t slices, size_t alignment, Owner owner,
                    os::Access access = os::Access::kReadWrite) noexcept;
 
+    // The same for somebody who will use few of their pages: slices that have none or few, if there are such in
+    // any arena, so that those with many are left to others.
+    char* AllocateSparse(size_t slices, Owner owner,
+                         os::Access access = os::Access::kReadWrite) noexcept;
+
     // Gives slices back, any part of what was allocated. The slice map's entries are kNone already.
     void Free(char* base, size_t slices) noexcept;
 
@@ -110,6 +115,11 @@ public:
     // Free slices that have pages.
     size_t warm_slices() const noexcept { return warm_slices_.load(std::memory_order_relaxed); }
 
+    // How many committed bytes may be idle when more are to be committed.
+    size_t AllowedIdle() const noexcept {
+        return kFreeCommitFloor + slice_committed() / kFreeCommitShare;
+    }
+
     // For fork in the POSIX build: the set's lock.
     os::Lock& lock() noexcept { return lock_; }
 
@@ -125,6 +135,7 @@ private:
     void Unlink(Arena* arena) noexcept;
     struct Place;
     static void FindPlace(Arena& arena, size_t slices, size_t alignment, Place& best) noexcept;
+    static size_t FindSparse(const Arena& arena, size_t slices) noexcept;
     void PurgeExcess(size_t fresh, os::Access access) noexcept;
     bool PurgeFromEnd(Arena& arena, size_t slices) noexcept;
     bool DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoch) noexcept;

@@ -101,7 +101,7 @@ bool ArenaSet::DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoc
 void ArenaSet::PurgeExcess(size_t fresh, os::Access access) noexcept {
     if (access != os::Access::kReadWrite) return;
     const size_t warm = warm_slices_.load(kRelaxed) * kSliceSize;
-    const size_t allowed = kFreeCommitFloor + committed_.load(kRelaxed) / kFreeCommitShare;
+    const size_t allowed = AllowedIdle();
     if (STRATA_LIKELY(warm <= allowed)) return;
     size_t slices = DivideUp(fresh < warm - allowed ? fresh : warm - allowed, kSliceSize);
     const os::LockGuard guard(lock_);

@@ -48,6 +48,9 @@ inline constexpr size_t kFirstSlabCommit = 2 * kPageSize;
 // A class that already has full slabs will fill this one too: commit it in larger steps.
 inline constexpr size_t kGrownSlabCommit = 8 * kPageSize;
 inline constexpr size_t kMaxSlabSlices = 8;
+// The first slab of a class, of which perhaps a single block will be used, goes where at most so many pages
+// of a slice are committed.
+inline constexpr size_t kSparsePages = 4;
 
 // ---- magazines -----------------------------------------------------------------------------------
 // A magazine of n entries and its 16-byte header fill 16 * (n + 1) bytes: a power of two.
@@ -67,10 +70,21 @@ inline constexpr size_t kMaxRefillBytes = 32 * 1024;
 // what a burst of 1000 small blocks frees; with 64 nothing was faster.
 inline constexpr uint32_t kMaxDepotMagazines = 8;
 inline constexpr size_t kMaxDepotBytes = 1024 * 1024;
+// All depots of a heap together: this share of what may be committed and idle (kFreeCommitShare). One magazine
+// of this size is always kept.
+inline constexpr size_t kDepotShare = 2;
+// All magazines of a thread: they grow as long as they have room for less than this share of it.
+inline constexpr size_t kRoomShare = 2;
+inline constexpr size_t kLeastRoom = 8 * 1024;
+inline constexpr size_t kLeastDepotBytes = 32 * 1024;
 // What a depot did not need for so many epochs goes back to the slabs, too.
 inline constexpr uint32_t kDepotEpochs = 2;
 // A private heap gets magazines in a thread after this many of the thread's operations on it.
 inline constexpr uint32_t kPrivateHeapWarmUp = 64;
+
+// A size class gets slabs of its own when it is asked for more often than this within an epoch; until then blocks
+// of a coarser class serve.
+inline constexpr uint8_t kRareUses = 32;
 
 // ---- private heaps -------------------------------------------------------------------------------
 // What heaps that ended leave for those that are made next (heap/dormant.h): so many heaps, and so many

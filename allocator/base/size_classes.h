@@ -121,6 +121,38 @@ static_assert(InfoOf(ClassOf(1024)).usable == 1024 && InfoOf(ClassOf(1025)).usab
 
 namespace internal {
 
+// The first class from `index` on that ends a quarter of a doubling. Up to 128 bytes, that is each of them.
+constexpr uint8_t CoarseIndex(size_t index) noexcept {
+    const auto is_coarse = [](uint32_t spacing) {
+        const unsigned log = FloorLog2(spacing);
+        return log < 2 || spacing % (uint32_t{1} << (log - 2)) == 0;
+    };
+    while (!is_coarse(kClassTable[index].spacing)) ++index;
+    return static_cast<uint8_t>(index);
+}
+
+constexpr std::array<uint8_t, kSizeClasses> MakeCoarseTable() noexcept {
+    std::array<uint8_t, kSizeClasses> table{};
+    for (size_t i = 0; i < kSizeClasses; ++i) table[i] = i == 0 ? uint8_t{0} : CoarseIndex(i);
+    return table;
+}
+
+inline constexpr std::array<uint8_t, kSizeClasses> kCoarseTable = MakeCoarseTable();
+
+}  // namespace internal
+
+// The class that stands in for one that is rarely asked for: one of four per doubling, so that its blocks are
+// at most a quarter larger.
+constexpr SizeClass CoarseClassOf(SizeClass size_class) noexcept {
+    return static_cast<SizeClass>(internal::kCoarseTable[Index(size_class)]);
+}
+static_assert(CoarseClassOf(ClassOf(0)) == ClassOf(0));
+static_assert(CoarseClassOf(ClassOf(144)) == ClassOf(160));
+static_assert(CoarseClassOf(ClassOf(1025)) == ClassOf(1280));
+static_assert(CoarseClassOf(ClassOf(kMaxSlabBlock)) == ClassOf(kMaxSlabBlock));
+
+namespace internal {
+
 inline constexpr unsigned kLeastAlignedLog = 5;  // 32: every class is good for less
 inline constexpr unsigned kMostAlignedLog = kSliceShift;
 inline constexpr uint8_t kNoClass = kSizeClasses;

@@ -46,6 +46,8 @@ struct ThreadCache {
     slab::LargeRun* parked[kParkedSlices + 1];
     size_t parked_bytes;
     Spares spares;
+    size_t
+        room;  // bytes of blocks that the magazines of all bins of the process heap have room for
     uint32_t parks_left;  // so many more before one of them looks at the clock
     uint32_t swaps_left;  // the same for blocks of magazines that change places (heap/sampling.h)
 

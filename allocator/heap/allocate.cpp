@@ -115,6 +115,7 @@ void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noe
     SizeClass size_class;
     if (options.alignment <= kMinAlignment && needed <= kMaxSlabBlock) {
         size_class = ClassOf(needed);
+        if (heap.is_plain) size_class = heap.ClassToUse(size_class);
     } else if (!AlignedClassOf(needed, options.alignment, size_class)) {
         return AllocateLarge(heap, bytes, options);
     }
@@ -138,7 +139,7 @@ void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept {
         return heap.has_door ? AllocateWith(heap, bytes, options)
                              : AllocateLarge(heap, bytes, options);
     }
-    return AllocateFromSlab(heap, ClassOf(bytes), bytes, zero);
+    return AllocateFromSlab(heap, heap.ClassToUse(ClassOf(bytes)), bytes, zero);
 }
 
 void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept {

@@ -94,18 +94,39 @@ uint32_t SlabRefill(const Magazine& magazine, SizeClass size_class) noexcept {
     return magazine.capacity < most ? magazine.capacity : most;
 }
 
+bool IsOfProcessHeap(const Bin& bin, const ThreadCache& cache) noexcept {
+    return &bin >= cache.bins && &bin < cache.bins + kSizeClasses;
+}
+
+// Notes that a bin's magazine has room for `now` blocks where it had for `before`.
+void NoteRoom(const Bin& bin, SizeClass size_class, uint32_t before, uint32_t now) noexcept {
+    ThreadCache& cache = *cache::CurrentCache();
+    if (!IsOfProcessHeap(bin, cache)) return;
+    cache.room += (size_t{now} - before) * InfoOf(size_class).spacing;
+}
+
+// Whether a thread that has magazines may have more room in them: so many bytes of blocks may lie there unused.
+bool MayGrow(const Bin& bin, SizeClass size_class, uint32_t before, uint32_t wanted) noexcept {
+    const ThreadCache& cache = *cache::CurrentCache();
+    const size_t spacing = InfoOf(size_class).spacing;
+    if (before == 0 || wanted * spacing <= kLeastRoom || !IsOfProcessHeap(bin, cache)) return true;
+    const size_t more = (wanted - before) * spacing;
+    return cache.room + more <= arena::g_arenas.AllowedIdle() / kRoomShare;
+}
+
 // The empty magazine for allocation, or a larger one in its place if there is a larger one to be had;
 // nullptr when there is none and memory is short.
 Magazine* GrowAllocMagazine(Bin& bin, SizeClass size_class) noexcept {
     Magazine* const old = bin.alloc_magazine();
     const uint32_t capacity = old == nullptr ? 0 : old->capacity;
     const uint32_t wanted = NextCapacity(capacity, size_class);
-    if (wanted == capacity) return old;
+    if (wanted == capacity || !MayGrow(bin, size_class, capacity, wanted)) return old;
     Spares& spares = ThisThreadsSpares();
     Magazine* const magazine = spares.Create(wanted);
     if (magazine == nullptr) return old;
     bin.SetAlloc(magazine, 0);
     if (old != nullptr) spares.Destroy(old);
+    NoteRoom(bin, size_class, capacity, wanted);
     return magazine;
 }
 
@@ -116,6 +137,7 @@ bool GrowFreeMagazine(Bin& bin, SizeClass size_class) noexcept {
     const uint32_t capacity = old == nullptr ? 0 : old->capacity;
     const uint32_t wanted = NextCapacity(capacity, size_class);
     if (wanted == capacity) return false;
+    if (!MayGrow(bin, size_class, capacity, wanted)) return false;
     Spares& spares = ThisThreadsSpares();
     Magazine* const magazine = spares.Create(wanted);
     if (magazine == nullptr) return false;
@@ -124,6 +146,7 @@ bool GrowFreeMagazine(Bin& bin, SizeClass size_class) noexcept {
         spares.Destroy(old);
     }
     bin.SetFree(magazine, capacity);
+    NoteRoom(bin, size_class, capacity, wanted);
     return true;
 }
 
@@ -161,6 +184,28 @@ void TickSwap(Heap& heap, const Bin& bin) noexcept {
     PurgeTick(heap);
 }
 
+// A full magazine, or one nearly so, into the depot; false when that has no room. REQUIRES: the class's lock.
+bool PutInDepot(Heap& heap, SizeClass size_class, Magazine* magazine, uint32_t count) noexcept {
+    cache::Depot& depot = heap.classes[Index(size_class)].depot;
+    const size_t bytes = size_t{count} * InfoOf(size_class).spacing;
+    const size_t most = arena::g_arenas.AllowedIdle() / kDepotShare;
+    const bool must = depot.magazines() == 0 && bytes <= kLeastDepotBytes;
+    if (!must && heap.depot_bytes.load(std::memory_order_relaxed) + bytes > most) return false;
+    if (!depot.Put(magazine, count, size_class)) return false;
+    heap.depot_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    return true;
+}
+
+// REQUIRES: the class's lock.
+Magazine* TakeFromDepot(Heap& heap, SizeClass size_class) noexcept {
+    Magazine* const magazine = heap.classes[Index(size_class)].depot.Take();
+    if (magazine != nullptr) {
+        heap.depot_bytes.fetch_sub(size_t{magazine->count} * InfoOf(size_class).spacing,
+                                   std::memory_order_relaxed);
+    }
+    return magazine;
+}
+
 // Fills the empty bin: from its other magazine, the depot, or the slabs.
 bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     if (bin.free_count() != 0) {
@@ -177,10 +222,11 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     Magazine* filled = nullptr;
     {
         const PartGuard guard(heap, size_class);
-        filled = state.depot.Take();
+        filled = TakeFromDepot(heap, size_class);
     }
     if (filled != nullptr) {
         Magazine* const empty = bin.alloc_magazine();
+        NoteRoom(bin, size_class, empty == nullptr ? 0 : empty->capacity, filled->capacity);
         bin.SetAlloc(filled, filled->count);
         if (empty != nullptr) ThisThreadsSpares().Destroy(empty);
         return true;
@@ -214,7 +260,7 @@ bool MakeRoom(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     bool kept = false;
     {
         const PartGuard guard(heap, size_class);
-        kept = fresh != nullptr && state.depot.Put(full, full->capacity, size_class);
+        kept = fresh != nullptr && PutInDepot(heap, size_class, full, full->capacity);
         if (!kept) state.slabs.PutAll(full->blocks, full->capacity);
     }
     bin.SetFree(kept ? fresh : full, 0);
@@ -232,7 +278,7 @@ void GiveMagazine(Heap& heap, SizeClass size_class, Magazine* magazine, uint32_t
     if (count != 0) {
         const PartGuard guard(heap, size_class);
         // Nearly empty ones are not worth a place in the depot.
-        kept = count * 2 >= magazine->capacity && state.depot.Put(magazine, count, size_class);
+        kept = count * 2 >= magazine->capacity && PutInDepot(heap, size_class, magazine, count);
         if (!kept) state.slabs.PutAll(magazine->blocks, count);
     }
     if (!kept) cache::DestroyMagazine(magazine);
@@ -289,6 +335,7 @@ void EmptyBin(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     for (const auto& [magazine, count] : {std::pair{bin.alloc_magazine(), bin.alloc_count()},
                                           std::pair{bin.free_magazine(), bin.free_count()}}) {
         if (magazine == nullptr) continue;
+        NoteRoom(bin, size_class, magazine->capacity, 0);
         if (count != 0) ReturnToSlabs(heap, size_class, magazine->blocks, count);
         cache::DestroyMagazine(magazine);
     }
@@ -332,7 +379,7 @@ void DrainDepots(Heap& heap, bool surplus_only) noexcept {
             uint32_t count = state.depot.magazines();
             if (surplus_only) count = state.depot.TakeSurplus();
             for (; count > 0; --count) {
-                Magazine* const magazine = state.depot.Take();
+                Magazine* const magazine = TakeFromDepot(heap, static_cast<SizeClass>(i));
                 state.slabs.PutAll(magazine->blocks, magazine->count);
                 magazine->next = emptied;
                 emptied = magazine;

@@ -66,6 +66,8 @@ bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept {
         budget -= kept->committed();
         kept_any = true;
     });
+    heap.depot_bytes.store(0, kRelaxed);
+    for (std::atomic<uint8_t>& uses : heap.rare_uses) uses.store(0, kRelaxed);
     heap.dormant_serial = serial;
     heap.dormant_thread = slot != nullptr ? os::ThreadToken() : 0;
     return kept_any;

@@ -65,6 +65,9 @@ public:
     // When PurgeTick last looked.
     std::atomic<uint64_t> ticked_epoch;
 
+    // What the depots hold.
+    std::atomic<size_t> depot_bytes;
+
     os::Lock runs_lock;
     slab::LargeRun* runs;  // guarded by runs_lock
     // Of a heap that cannot grow: all its blocks. What is in it is guarded by runs_lock.
@@ -78,6 +81,9 @@ public:
 
     // Classes that ever had a slab. Only grows as long as the heap lives.
     std::atomic<uint64_t> used_classes[(kSizeClasses + 63) / 64];
+
+    // How often each class was asked for on slow paths since the epoch began, up to kRareUses.
+    std::atomic<uint8_t> rare_uses[kSizeClasses];
 
     // What a heap that ended left behind for the next one in its record (dormant.h). Guarded by the
     // registry's lock once it is in a list there.
@@ -101,13 +107,25 @@ public:
         const uint64_t word = used_classes[class_index / 64].load(std::memory_order_relaxed);
         return (word >> (class_index % 64) & 1) != 0;
     }
+    bool IsRare(SizeClass size_class) const noexcept {
+        return rare_uses[Index(size_class)].load(std::memory_order_relaxed) < kRareUses;
+    }
+    // The class to serve a request of `size_class` from. One without slabs gets them only when it is asked for
+    // often; meanwhile larger blocks do, of a class that others share. (Each class that has a single block in
+    // use costs a slice.) Threads that ask at the same time may count once for both.
+    SizeClass ClassToUse(SizeClass size_class) noexcept {
+        std::atomic<uint8_t>& uses = rare_uses[Index(size_class)];
+        const uint8_t count = uses.load(std::memory_order_relaxed);
+        if (count >= kRareUses) return size_class;
+        uses.store(static_cast<uint8_t>(count + 1), std::memory_order_relaxed);
+        return Uses(Index(size_class)) ? size_class : CoarseClassOf(size_class);
+    }
     // For SlabSet::Take, which may make a slab of the class.
     slab::SlabRequest RequestFor(SizeClass size_class) noexcept {
         NoteUse(size_class);
-        return {size_class, serial.load(std::memory_order_relaxed),
-                this,       BinOffset(size_class),
-                false,      access,
-                check_free, hardened};
+        return {size_class, serial.load(std::memory_order_relaxed), this,   BinOffset(size_class),
+                false,      is_process_heap && IsRare(size_class),  access, check_free,
+                hardened};
     }
     // Bytes behind each block that are not the caller's.
     uint8_t TailOf() const noexcept { return check_tail ? uint8_t{kTailBytes} : uint8_t{0}; }

@@ -83,6 +83,7 @@ void PurgeTick(Heap& heap) noexcept {
     // Decay counts in epochs: once in each is enough.
     if (STRATA_LIKELY(heap.ticked_epoch.load(std::memory_order_relaxed) == epoch)) return;
     heap.ticked_epoch.store(epoch, std::memory_order_relaxed);
+    for (std::atomic<uint8_t>& uses : heap.rare_uses) uses.store(0, std::memory_order_relaxed);
     uint64_t drained = heap.drained_epoch.load(std::memory_order_relaxed);
     if (epoch - drained >= kDepotEpochs &&
         heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {

@@ -19,6 +19,7 @@ void HandInOwnBins(Heap& heap) noexcept {
     if (heap.is_process_heap) {
         cache::LiftAllVeils(*cache);
         HandInBins(heap, cache->bins);
+        cache->room = 0;
         ReleaseParkedRuns(*cache, true);
         return;
     }

@@ -113,7 +113,7 @@ STRATA_INLINE LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
     const bool cached = run != nullptr;
     if (!cached) {
         // None of the cached runs is what is wanted; put together, their pages may be.
-        if (cacheable && g_arenas.warm_slices() < DivideUp(placed, kSliceSize)) PurgeRuns(0, true);
+        if (cacheable) WarmArenas(DivideUp(placed, kSliceSize));
         run = static_cast<LargeRun*>(g_metadata.Allocate(sizeof(LargeRun)));
         if (run == nullptr) return nullptr;
         new (run) LargeRun{};

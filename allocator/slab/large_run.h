@@ -95,6 +95,11 @@ bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
 // Frees cached runs that have decayed, or all.
 void PurgeRuns(uint64_t now, bool everything) noexcept;
 
+// Before memory is committed: gives cached runs back to the arenas, oldest first, until these have `slices` free
+// slices with pages, and until no more of all that is committed is idle than may be. Memory that is committed
+// already comes before memory that is not, whoever used it last.
+void WarmArenas(size_t slices) noexcept;
+
 // Committed bytes of all direct blocks, and of regions with a reservation of their own.
 size_t DirectCommitted() noexcept;
 void CountDirectCommitted(size_t added, size_t removed) noexcept;

@@ -1,5 +1,6 @@
 #include "slab/run_cache.h"
 
+#include "arena/process_arenas.h"
 #include "arena/purge_policy.h"
 #include "base/bits.h"
 #include "os/process.h"
@@ -11,7 +12,7 @@ constinit RunCache g_run_cache;
 os::Lock& RunCacheLock() noexcept { return g_run_cache.lock(); }
 
 void RunCache::Remove(size_t position) noexcept {
-    bytes_ -= runs_[position]->committed;
+    bytes_.store(bytes() - runs_[position]->committed, std::memory_order_relaxed);
     --count_;
     for (size_t i = position; i < count_; ++i) runs_[i] = runs_[i + 1];
 }
@@ -38,10 +39,10 @@ bool RunCache::Put(LargeRun* run) noexcept {
         LargeRun* oldest = nullptr;
         {
             const os::LockGuard guard(lock_);
-            if (count_ < kRunCacheEntries && bytes_ + run->committed <= kRunCacheBytes) {
+            if (count_ < kRunCacheEntries && bytes() + run->committed <= kRunCacheBytes) {
                 run->freed_epoch = epoch;
                 runs_[count_++] = run;
-                bytes_ += run->committed;
+                bytes_.store(bytes() + run->committed, std::memory_order_relaxed);
                 return true;
             }
             oldest = runs_[0];
@@ -64,6 +65,17 @@ LargeRun* RunCache::TakeExpired(uint64_t now, bool everything) noexcept {
 
 void PurgeRuns(uint64_t now, bool everything) noexcept {
     while (LargeRun* run = g_run_cache.TakeExpired(now, everything)) ReleaseRun(run);
+}
+
+void WarmArenas(size_t slices) noexcept {
+    for (;;) {
+        const size_t warm = arena::g_arenas.warm_slices();
+        const size_t idle = warm * kSliceSize + g_run_cache.bytes();
+        if (warm >= slices && idle <= arena::g_arenas.AllowedIdle()) return;
+        LargeRun* const run = g_run_cache.TakeExpired(0, true);
+        if (run == nullptr) return;
+        ReleaseRun(run);
+    }
 }
 
 }  // namespace strata::slab

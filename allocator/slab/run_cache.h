@@ -1,6 +1,7 @@
 // Recently freed large runs of the whole process, whole and committed. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,6 +23,8 @@ public:
     // nullptr when there is none.
     LargeRun* TakeExpired(uint64_t now, bool everything) noexcept;
 
+    size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+
     os::Lock& lock() noexcept { return lock_; }
 
 private:
@@ -29,7 +32,7 @@ private:
 
     os::Lock lock_;
     size_t count_ = 0;
-    size_t bytes_ = 0;
+    std::atomic<size_t> bytes_ = 0;          // changed under the lock
     LargeRun* runs_[kRunCacheEntries] = {};  // oldest first
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/fill.h"
 #include "slab/hardened_slab.h"
+#include "slab/large_run.h"
 
 namespace strata::slab {
 
@@ -159,13 +160,20 @@ size_t SlabRecordBytes(SizeClass size_class) noexcept {
     return RecordBytes(InfoOf(size_class).blocks);
 }
 
+static char* PlaceSlab(const SlabRequest& request, size_t slices) noexcept {
+    if (request.hardened) return AllocateBetweenGuards(slices, request.owner, request.access);
+    if (request.rare) {
+        return arena::g_arenas.AllocateSparse(slices, request.owner, request.access);
+    }
+    WarmArenas(slices);
+    return arena::g_arenas.Allocate(slices, 1, request.owner, request.access);
+}
+
 Slab* CreateSlab(const SlabRequest& request) noexcept {
     const ClassInfo& info = InfoOf(request.size_class);
     void* chunk = arena::g_metadata.Allocate(SlabRecordBytes(request.size_class));
     if (chunk == nullptr) return nullptr;
-    char* const base =
-        request.hardened ? AllocateBetweenGuards(info.slices, request.owner, request.access)
-                         : arena::g_arenas.Allocate(info.slices, 1, request.owner, request.access);
+    char* const base = PlaceSlab(request, info.slices);
     if (base == nullptr) {
         arena::g_metadata.Free(chunk, SlabRecordBytes(request.size_class));
         return nullptr;
@@ -228,17 +236,21 @@ uint32_t TakeBlocks(Slab& slab, FreeBlock* out, uint32_t want, bool grow_fast) n
     const uint32_t taken = want < slab.free ? want : slab.free;
     uint32_t word = slab.first_word;
     uint64_t bits = slab.bits[word];
+    char* first = slab.base + size_t{word} * 64 * spacing;  // the word's first block
+    StateByte* states = slab.states + size_t{word} * 64;
     // Backwards, as magazines hand out their last block first.
     for (FreeBlock* block = out + taken; block != out;) {
         while (bits == 0) {
             slab.bits[word] = 0;
             bits = slab.bits[++word];
+            first += 64 * spacing;
+            states += 64;
         }
-        const size_t index = word * 64 + static_cast<size_t>(std::countr_zero(bits));
+        const auto index = static_cast<size_t>(std::countr_zero(bits));
         bits &= bits - 1;
         --block;
-        block->block = slab.base + index * spacing;
-        block->state = slab.states + index;
+        block->block = first + index * spacing;
+        block->state = states + index;
     }
     slab.bits[word] = bits;
     slab.first_word = word;

@@ -74,6 +74,7 @@ struct SlabRequest {
     void* heap;
     uint16_t bin_offset;
     bool grow_fast;  // the class has full slabs already: commit in larger steps
+    bool rare;       // a first slab is perhaps for a few blocks only
     os::Access access = os::Access::kReadWrite;
     bool fill_free = false;  // as in Slab
     bool hardened = false;   // likewise

@@ -35,6 +35,7 @@ void Unlink(Slab*& list, Slab* slab) noexcept {
 uint32_t SlabSet::Take(const SlabRequest& request, FreeBlock* out, uint32_t want) noexcept {
     SlabRequest sized = request;
     sized.grow_fast = full_ != nullptr;
+    sized.rare = request.rare && IsEmpty();
     uint32_t taken = 0;
     Slab* slab = partial_;
     while (taken < want) {
@@ -88,6 +89,36 @@ void SlabSet::Put(Slab& slab, const void* block) noexcept {
     Settle(slab, before);
 }
 
+// Puts the first of these blocks back, and those behind it that are of the same slab: blocks that were freed
+// together often lie together. Returns how many.
+static uint32_t PutRun(Slab& slab, const FreeBlock* blocks, uint32_t count) noexcept {
+    const StateByte* const states = slab.states;
+    auto index = static_cast<size_t>(blocks[0].state - states);
+    size_t word = index / 64;
+    uint64_t bits = slab.bits[word];
+    size_t first = slab.first_word;
+    if (word < first) first = word;
+    uint32_t done = 0;
+    do {
+        const size_t its_word = index / 64;
+        if (its_word != word) {
+            slab.bits[word] = bits;
+            word = its_word;
+            bits = slab.bits[word];
+            if (word < first) first = word;
+        }
+        const uint64_t bit = uint64_t{1} << (index % 64);
+        if (STRATA_UNLIKELY((bits & bit) != 0)) DieOfSecondReturn(slab, blocks[done].block);
+        bits |= bit;
+        if (++done == count) break;
+        index = static_cast<size_t>(blocks[done].state - states);
+    } while (index < slab.blocks);
+    slab.bits[word] = bits;
+    slab.first_word = static_cast<uint32_t>(first);
+    slab.free += done;
+    return done;
+}
+
 void SlabSet::PutAll(const FreeBlock* blocks, uint32_t count) noexcept {
     for (uint32_t i = 0; i < count;) {
         const arena::SliceEntry* const entry =
@@ -98,12 +129,7 @@ void SlabSet::PutAll(const FreeBlock* blocks, uint32_t count) noexcept {
         }
         auto& slab = *static_cast<Slab*>(record);
         const uint32_t before = slab.free;
-        // Blocks that were freed together often lie together.
-        do {
-            const auto index = static_cast<uint32_t>(blocks[i].state - slab.states);
-            if (STRATA_UNLIKELY(!PutBlock(slab, index))) DieOfSecondReturn(slab, blocks[i].block);
-            ++i;
-        } while (i < count && slab.Contains(blocks[i].block));
+        i += PutRun(slab, blocks + i, count - i);
         Settle(slab, before);
     }
 }

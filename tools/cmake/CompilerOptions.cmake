@@ -49,6 +49,9 @@ else()
   target_compile_options(strata_core_options INTERFACE
     -Wconversion -march=x86-64 -mtune=generic
     -fno-exceptions -fasynchronous-unwind-tables -fno-stack-protector
+    # Two pointers side by side are stored one by one: putting them together in a vector register first costs
+    # more than the second store.
+    -fno-tree-slp-vectorize
     $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti> $<$<COMPILE_LANGUAGE:CXX>:-fno-threadsafe-statics>)
   if(MINGW)
     # By default both compilers load the address of every global that is not defined in the same file
