@@ -123,9 +123,15 @@ public:
     // For SlabSet::Take, which may make a slab of the class.
     slab::SlabRequest RequestFor(SizeClass size_class) noexcept {
         NoteUse(size_class);
-        return {size_class, serial.load(std::memory_order_relaxed), this,   BinOffset(size_class),
-                false,      is_process_heap && IsRare(size_class),  access, check_free,
-                hardened};
+        return {size_class,
+                serial.load(std::memory_order_relaxed),
+                this,
+                BinOffset(size_class),
+                false,
+                access,
+                check_free,
+                hardened,
+                is_process_heap && IsRare(size_class)};
     }
     // Bytes behind each block that are not the caller's.
     uint8_t TailOf() const noexcept { return check_tail ? uint8_t{kTailBytes} : uint8_t{0}; }

@@ -74,10 +74,10 @@ struct SlabRequest {
     void* heap;
     uint16_t bin_offset;
     bool grow_fast;  // the class has full slabs already: commit in larger steps
-    bool rare;       // a first slab is perhaps for a few blocks only
     os::Access access = os::Access::kReadWrite;
     bool fill_free = false;  // as in Slab
     bool hardened = false;   // likewise
+    bool rare = false;       // a first slab is perhaps for a few blocks only
 };
 
 // A new slab without blocks in use. nullptr when memory is short.

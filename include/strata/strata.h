@@ -64,7 +64,8 @@ STRATA_API size_t strata_usable_size(const void* block) STRATA_NOEXCEPT;
 /* The exact number of bytes last asked for. NULL: 0. */
 STRATA_API size_t strata_requested_size(const void* block) STRATA_NOEXCEPT;
 
-/* The usable size that strata_malloc(size) would give; 0 when it would fail for its size alone. */
+/* The usable size that strata_malloc(size) gives at least: exactly that of sizes that are asked for often, up to a
+   quarter more of others. 0 when it would fail for its size alone. */
 STRATA_API size_t strata_good_size(size_t size) STRATA_NOEXCEPT;
 
 /* 1 when `pointer` is the start of a live Strata block, else 0. Accepts any value whatever. */

@@ -88,25 +88,25 @@ void SizeMismatchDelete() {
 
 // The slack of blocks with much of it stands in their last bytes.
 char* OverrunBlock() {
-    char* const block = Malloc(20481);
-    std::memset(block + 20481, 0x41, 22528 - 20481);
+    char* const block = Malloc(22529);
+    std::memset(block + 22529, 0x41, 24576 - 22529);
     return block;
 }
 void OverrunRealloc() {
     char* const block = OverrunBlock();
-    ExpectOverrun("realloc", block, 22528, Process());
+    ExpectOverrun("realloc", block, 24576, Process());
     strata_realloc(block, 100000);
 }
 void OverrunSize() {
     char* const block = OverrunBlock();
-    ExpectOverrun("size query", block, 22528, Process());
+    ExpectOverrun("size query", block, 24576, Process());
     strata_requested_size(block);
 }
 void OverrunFree() {
     const HANDLE heap = StrataHeapCreate(0, 0, 0);
-    char* const block = Hide(StrataHeapAlloc(heap, 0, 20481));
-    std::memset(block + 20481, 0x41, 22528 - 20481);
-    ExpectOverrun("free", block, 22528, heap);
+    char* const block = Hide(StrataHeapAlloc(heap, 0, 22529));
+    std::memset(block + 22529, 0x41, 24576 - 22529);
+    ExpectOverrun("free", block, 24576, heap);
     StrataHeapFree(heap, 0, block);
 }
 

@@ -180,13 +180,12 @@ TEST(Storm, ThreadsAreBornAndDie) {
     strata_free(strata_malloc(10));
     const size_t caches = cache::ThreadCacheCount();
     for (int i = 0; i < 20; ++i) std::thread(one_thread).join();
-    const size_t before = arena::g_memory.Counters().committed;
+    const size_t before = CommittedAfterPurge();
     for (size_t i = 0; i < 100 * kEffort; ++i) {
         std::thread(one_thread).join();
         ASSERT_EQ(cache::ThreadCacheCount(), caches) << i;
     }
-    EXPECT_LE(arena::g_memory.Counters().committed, before + kSliceSize)
-        << "flat from thread to thread";
+    EXPECT_LE(CommittedAfterPurge(), before + kSliceSize) << "flat from thread to thread";
     // Several at once; as many as ever live at the same time.
     for (size_t i = 0; i < 20 * kEffort; ++i) RunThreads(4, [&](size_t) { one_thread(); });
     const size_t four_at_once = CommittedAfterPurge();

@@ -79,6 +79,19 @@ TEST(SizeClasses, WasteIsAtMostAnEighthAboveTheLinearClasses) {
 
 // The proof that multiply.h asks for: every class, every byte of its slab. The quotient is the index
 // of the block, and the low half says whether the offset is the start of one.
+TEST(SizeClasses, CoarseClassesAreFourPerDoubling) {
+    size_t coarse = 0;
+    for (size_t i = 1; i < kSizeClasses; ++i) {
+        const auto size_class = static_cast<SizeClass>(i);
+        const SizeClass used = CoarseClassOf(size_class);
+        EXPECT_GE(Index(used), i);
+        EXPECT_EQ(CoarseClassOf(used), used);
+        EXPECT_LE(InfoOf(used).usable, InfoOf(size_class).usable + InfoOf(size_class).usable / 4);
+        coarse += used == size_class ? 1 : 0;
+    }
+    EXPECT_EQ(coarse, 8u + 4u * 9u);
+}
+
 TEST(SizeClasses, ReciprocalIsExactForEveryOffsetOfEverySlab) {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         const ClassInfo& info = kClassTable[i];

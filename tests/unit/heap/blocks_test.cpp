@@ -83,7 +83,7 @@ TEST(Blocks, InteriorOfADirectBlock) {
 
 TEST(Blocks, EveryOffsetOfASlabIsToldApart) {
     const TestHeap heap;
-    for (const size_t bytes : {16, 112, 1152, 40960}) {
+    for (const size_t bytes : {16, 112, 1280, 40960}) {
         char* const first = static_cast<char*>(heap.Allocate(bytes));
         const size_t step = bytes < 1000 ? 1 : 16;
         for (size_t offset = 0; offset < 65536; offset += step) {

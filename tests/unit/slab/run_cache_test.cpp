@@ -126,6 +126,31 @@ TEST_F(RunCacheTest, ExpiresTheOldestAfterDecay) {
 }
 
 // The cache of the process, through the functions that everybody uses.
+// Memory is to be committed: what the process's cache holds comes first.
+TEST_F(RunCacheTest, GivesUpWhatOthersNeed) {
+    PurgeRuns(0, true);
+    arena::g_arenas.Purge(0, true);
+    LargeRun* const run = Make(4);
+    const char* const base = run->base;
+    FreeRun(run);
+    ASSERT_EQ(KindOf(base), arena::SliceKind::kRun) << "cached";
+    WarmArenas(0);
+    EXPECT_EQ(KindOf(base), arena::SliceKind::kRun) << "nobody needs it, and it is not much";
+    WarmArenas(1);
+    EXPECT_EQ(KindOf(base), arena::SliceKind::kNone);
+    EXPECT_GE(arena::g_arenas.warm_slices(), 4u);
+}
+
+TEST_F(RunCacheTest, GivesUpWhatIsMoreThanMayBeIdle) {
+    PurgeRuns(0, true);
+    std::vector<LargeRun*> runs;
+    for (int i = 0; i < 4; ++i) runs.push_back(Make(16));
+    for (LargeRun* run : runs) FreeRun(run);
+    ASSERT_GT(g_run_cache.bytes(), arena::g_arenas.AllowedIdle());
+    WarmArenas(0);
+    EXPECT_LE(g_run_cache.bytes(), arena::g_arenas.AllowedIdle());
+}
+
 TEST_F(RunCacheTest, PurgeRunsReleasesDecayedRuns) {
     LargeRun* const run =
         AllocateRun({.bytes = kSliceSize, .alignment = 1, .zero = false, .heap = nullptr});
