@@ -106,10 +106,12 @@ function(strata_no_crt_link dll entry)
   target_link_libraries(${dll} PRIVATE gcc strata_ntdll_memory ntdll kernel32)
 endfunction()
 
-# strata_command_line(<source>): a file that reads a command line with CLI11. With sanitizers the optimizer
-# takes four times as long for it as everything else, and buys nothing.
+# strata_command_line(<source>): a file that reads a command line with CLI11. The optimizer takes up to four times
+# as long for it as for everything else, and buys nothing.
 function(strata_command_line source)
   if(STRATA_SANITIZE)
     set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS -O0)
+  elseif(NOT MSVC)
+    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS -O1)
   endif()
 endfunction()
