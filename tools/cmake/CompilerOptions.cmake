@@ -13,8 +13,13 @@ endif()
 # tools/coverage.sh: a source that writes gcc's counters where a process ends in the middle.
 if(STRATA_COVERAGE_DUMP)
   add_library(strata_coverage_dump STATIC "${STRATA_COVERAGE_DUMP}")
+  if(WIN32)
+    set(ends "--wrap=_ZN6strata2os8FailFastEv")
+  else()
+    set(ends "--wrap=sigaction,--wrap=raise")
+  endif()
   set(strata_coverage_link strata_coverage_dump
-    "-Wl,-u,__wrap__exit,--wrap=_ZN6strata2os8FailFastEv,--wrap=_exit,--wrap=_Exit")
+    "-Wl,-u,__wrap__exit,${ends},--wrap=_exit,--wrap=_Exit")
 endif()
 
 if(MINGW AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

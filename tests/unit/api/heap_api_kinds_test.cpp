@@ -173,6 +173,12 @@ TEST_F(HeapApi, UserValues) {
         moveable = (entry.wFlags & PROCESS_HEAP_ENTRY_MOVEABLE) != 0 && entry.Block.hMem == &value;
     }
     EXPECT_TRUE(moveable);
+    EXPECT_TRUE(StrataHeapSetUserFlags(heap_, 0, block, 0, STRATA_HEAP_SETTABLE_USER_FLAG2));
+    bool shared = false;
+    for (entry = {}; StrataHeapWalk(heap_, &entry);) {
+        shared |= entry.lpData == block && (entry.wFlags & PROCESS_HEAP_ENTRY_DDESHARE) != 0;
+    }
+    EXPECT_TRUE(shared);
     StrataSetLastError(kUntouched);
     EXPECT_TRUE(StrataHeapFree(heap_, 0, block));
     ExpectError(kUntouched);

@@ -44,6 +44,25 @@ TEST(Statistics, CountLiveBlocks) {
     EXPECT_EQ(after.live_bytes, before.live_bytes);
 }
 
+TEST(Statistics, CountBlocksOfEveryKindOfHeap) {
+    HeapRequest fixed, hardened, paged;
+    fixed.maximum = 1 << 20;
+    hardened.hardened = true;
+    paged.page_heap = true;
+    for (const HeapRequest& request : {fixed, hardened, paged}) {
+        const TestHeap heap(request);
+        Statistics before, held;
+        Collect(before);
+        void* const gone = heap.Allocate(300);
+        for (const size_t bytes : {10, 3000, 70'000}) ASSERT_NE(heap.Allocate(bytes), nullptr);
+        heap.Free(gone);
+        Collect(held);
+        EXPECT_EQ(held.live_blocks, before.live_blocks + 3);
+        EXPECT_EQ(held.live_bytes, before.live_bytes + 73'010);
+        EXPECT_GE(held.committed, 73'010u);
+    }
+}
+
 TEST(Statistics, CountHeapsAndArenas) {
     Statistics before, after;
     Collect(before);

@@ -133,5 +133,53 @@ TEST(UserRecord, FlagsFindRoomInTheSlack) {
     EXPECT_EQ(record.flags, 0u);
 }
 
+// Blocks that were allocated without a record, in each kind of heap that keeps one elsewhere.
+struct LateRecordTest : ::testing::TestWithParam<int> {
+    static HeapRequest Request(int kind) {
+        HeapRequest request;
+        request.hardened = kind == 1;
+        request.page_heap = kind == 2;
+        return request;
+    }
+    void ExpectFlags(const void* block, uint32_t flags) const {
+        UserRecord record;
+        ASSERT_TRUE(GetUserRecord(*heap_, block, record));
+        EXPECT_EQ(record.flags, flags);
+    }
+    const TestHeap heap_{Request(GetParam())};
+};
+
+TEST_P(LateRecordTest, ComesWithTheFlags) {
+    for (const size_t bytes : {size_t{200}, size_t{70'000}}) {
+        char* const block = static_cast<char*>(heap_.Allocate(bytes));
+        std::memset(block, 'x', bytes);
+        // There is room for a record now, wherever it is.
+        ASSERT_EQ(Resize(&*heap_, block, bytes - 100, {.in_place = true}), block) << bytes;
+        EXPECT_TRUE(SetUserFlags(*heap_, block, 0, kFlag1)) << bytes;
+        ExpectFlags(block, kFlag1);
+        EXPECT_EQ(RequestedSize(block), bytes - 100);
+        EXPECT_EQ(block[bytes - 101], 'x');
+        EXPECT_TRUE(IsConsistent(*heap_));
+        heap_.Free(block);
+    }
+}
+
+TEST_P(LateRecordTest, ComesWithAResize) {
+    for (const size_t bytes : {size_t{200}, size_t{70'000}}) {
+        char* block = static_cast<char*>(heap_.Allocate(bytes));
+        std::memset(block, 'x', bytes);
+        block = static_cast<char*>(
+            Resize(&*heap_, block, bytes - 4, {.user = true, .user_flags = kFlag2}));
+        ASSERT_NE(block, nullptr) << bytes;
+        ExpectFlags(block, kFlag2);
+        EXPECT_EQ(RequestedSize(block), bytes - 4);
+        EXPECT_EQ(block[bytes - 5], 'x');
+        EXPECT_TRUE(IsConsistent(*heap_));
+        heap_.Free(block);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(PlainHardenedPaged, LateRecordTest, ::testing::Values(0, 1, 2));
+
 }  // namespace
 }  // namespace strata::heap
