@@ -104,7 +104,9 @@ void strata_free_sized(void* block, size_t size) noexcept {
 
 void* strata_aligned_alloc(size_t alignment, size_t size) noexcept {
     if (!IsGoodAlignment(alignment)) return nullptr;
-    return Reallocate(nullptr, nullptr, size, {.alignment = alignment});
+    heap::Heap* const target = heap::ProcessHeap();
+    return target == nullptr ? OutOfMemory()
+                             : heap::AllocateAligned(*target, alignment, size, false);
 }
 
 void* strata_aligned_realloc(void* block, size_t alignment, size_t size) noexcept {

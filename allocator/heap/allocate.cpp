@@ -142,18 +142,6 @@ void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept {
     return AllocateFromSlab(heap, heap.ClassToUse(ClassOf(bytes)), bytes, zero);
 }
 
-void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept {
-    if (alignment <= kMinAlignment) return Allocate(heap, bytes, zero);
-    SizeClass size_class;
-    if (STRATA_LIKELY(heap.is_plain && AlignedClassOf(bytes, alignment, size_class))) {
-        return AllocateFromSlab(heap, size_class, bytes, zero);
-    }
-    AllocateOptions options;
-    options.alignment = alignment;
-    options.zero = zero;
-    return AllocateWith(heap, bytes, options);
-}
-
 namespace {
 
 // Of a bin with nothing to hand out: the magazine of freed blocks takes the other's place, if there is
@@ -203,6 +191,33 @@ STRATA_INLINE void* PopMedium(size_t bytes) noexcept {
 }
 
 }  // namespace
+
+// From the thread's own bin of the process heap, as the fast path does it; else AllocateFromSlab.
+static void* AllocateAlignedFromSlab(Heap& heap, SizeClass size_class, size_t bytes,
+                                     bool zero) noexcept {
+    cache::ThreadCache* const cache = cache::TryCurrentCache();
+    if (STRATA_LIKELY(heap.is_process_heap && cache != nullptr)) {
+        cache::Bin& bin = cache->bins[Index(size_class)];
+        slab::FreeBlock block;
+        if (STRATA_LIKELY(bin.Pop(block))) return Finish(block, size_class, bytes, zero);
+        if (!IsSampling() && TakeFreed(*cache, bin, Index(size_class)) && bin.Pop(block)) {
+            return Finish(block, size_class, bytes, zero);
+        }
+    }
+    return AllocateFromSlab(heap, size_class, bytes, zero);
+}
+
+void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noexcept {
+    if (alignment <= kMinAlignment) return Allocate(heap, bytes, zero);
+    SizeClass size_class;
+    if (STRATA_LIKELY(heap.is_plain && AlignedClassOf(bytes, alignment, size_class))) {
+        return AllocateAlignedFromSlab(heap, size_class, bytes, zero);
+    }
+    AllocateOptions options;
+    options.alignment = alignment;
+    options.zero = zero;
+    return AllocateWith(heap, bytes, options);
+}
 
 // Large runs that the thread has parked, and bins whose other magazine has the blocks. Bins with anything
 // in them are those of the process heap, which is then plain.
