@@ -95,8 +95,10 @@ def run(program, row, size, thread, mode, options):
                                   capture_output=True, env=env, timeout=120)
         except subprocess.TimeoutExpired:
             raise Wrong("did not end") from None
-        # A busy Wine does now and then not get a process to run at all: that is no result.
-        if not done.stderr.startswith(b"wine client error:"):
+        # A busy Wine does now and then not get a process to run at all: it says so, or ends with 1 and without
+        # a word, where the program's first act is to say which misuse it is about. That is no result.
+        silent = len(program) > 1 and done.returncode == 1 and not done.stdout and not done.stderr
+        if not silent and not done.stderr.startswith(b"wine client error:"):
             break
     out, errors = (stream.decode("utf-8", "replace").replace("\r\n", "\n")
                    for stream in (done.stdout, done.stderr))
