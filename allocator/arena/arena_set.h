@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "arena/commit_peaks.h"
 #include "arena/purge_policy.h"
 #include "arena/slice_map.h"
 #include "base/constants.h"
@@ -115,16 +116,43 @@ public:
     // Free slices that have pages.
     size_t warm_slices() const noexcept { return warm_slices_.load(std::memory_order_relaxed); }
 
-    // How many committed bytes may be idle when more are to be committed.
+    // How many bytes of freed blocks depots and magazines may hold.
     size_t AllowedIdle() const noexcept {
         return kFreeCommitFloor + slice_committed() / kFreeCommitShare;
     }
+
+    // What else is committed for blocks, in reservations of their own; and what of all that is committed is
+    // freed and cached, for whoever counts it here.
+    void CountOutside(size_t added, size_t removed) noexcept {
+        outside_.fetch_add(added - removed, std::memory_order_relaxed);
+    }
+    size_t outside() const noexcept { return outside_.load(std::memory_order_relaxed); }
+    void CountCached(size_t added, size_t removed) noexcept {
+        cached_.fetch_add(added - removed, std::memory_order_relaxed);
+    }
+
+    // How many bytes would be too many if `more` were committed now. As much may be committed as was in use at
+    // most within the last kDecayEpochs epochs, or will be now, and kFreeCommitShare of that and
+    // kFreeCommitFloor; so a program that soon needs again what it freed keeps its pages.
+    size_t Excess(size_t more) const noexcept;
+
+    // Call it before something in use becomes idle, or is given back to the system. `now` in milliseconds.
+    void NoteUse(uint64_t now) noexcept { peaks_.Note(now / kEpochMilliseconds, InUse()); }
 
     // For fork in the POSIX build: the set's lock.
     os::Lock& lock() noexcept { return lock_; }
 
 private:
     Arena* RecordOf(uintptr_t address) const noexcept;
+    size_t Idle() const noexcept {
+        return warm_slices() * kSliceSize + cached_.load(std::memory_order_relaxed);
+    }
+    // Counters that others change meanwhile: never less than nothing.
+    size_t InUse() const noexcept {
+        const size_t all = slice_committed() + outside();
+        const size_t idle = Idle();
+        return all > idle ? all - idle : 0;
+    }
     std::atomic<size_t>& WarmOf(const Arena& arena) noexcept;
     size_t WarmSurplus(const Arena& arena) noexcept;
     bool CommitRecord(Arena* record) noexcept;
@@ -155,6 +183,9 @@ private:
     std::atomic<size_t> warm_executable_{0};
     std::atomic<size_t> arena_count_{0};
     std::atomic<size_t> committed_{0};
+    std::atomic<size_t> outside_{0};
+    std::atomic<size_t> cached_{0};
+    CommitPeaks peaks_;
 };
 
 }  // namespace strata::arena

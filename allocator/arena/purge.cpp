@@ -8,6 +8,7 @@
 #include "arena/purge_policy.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "os/process.h"
 
 namespace strata::arena {
 
@@ -96,14 +97,23 @@ bool ArenaSet::DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoc
     return done;
 }
 
+size_t ArenaSet::Excess(size_t more) const noexcept {
+    const size_t idle = Idle();
+    if (STRATA_LIKELY(idle <= kFreeCommitFloor)) return 0;
+    const size_t used = InUse() + more;
+    size_t peak = peaks_.Highest(os::Milliseconds() / kEpochMilliseconds);
+    if (peak < used) peak = used;
+    const size_t most = peak + peak / kFreeCommitShare + kFreeCommitFloor;
+    return used + idle > most ? used + idle - most : 0;
+}
+
 // Memory is about to be committed although much of what is free is committed, too, but not where it is
 // needed: as much of that goes back first. So what is committed never grows far beyond what is used.
 void ArenaSet::PurgeExcess(size_t fresh, os::Access access) noexcept {
     if (access != os::Access::kReadWrite) return;
-    const size_t warm = warm_slices_.load(kRelaxed) * kSliceSize;
-    const size_t allowed = AllowedIdle();
-    if (STRATA_LIKELY(warm <= allowed)) return;
-    size_t slices = DivideUp(fresh < warm - allowed ? fresh : warm - allowed, kSliceSize);
+    const size_t excess = Excess(fresh);
+    if (STRATA_LIKELY(excess == 0)) return;
+    size_t slices = DivideUp(fresh < excess ? fresh : excess, kSliceSize);
     const os::LockGuard guard(lock_);
     while (slices != 0) {
         Arena* last = nullptr;

@@ -48,6 +48,10 @@ void FillBin(cache::Bin& bin, slab::Slab* slab) noexcept {
     bin.SetFree(bin.free_magazine(), 0);
 }
 
+void ForgetUses(Heap& heap) noexcept {
+    for (std::atomic<uint8_t>& uses : heap.rare_uses) uses.store(0, kRelaxed);
+}
+
 }  // namespace
 
 bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept {
@@ -67,7 +71,8 @@ bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept {
         kept_any = true;
     });
     heap.depot_bytes.store(0, kRelaxed);
-    for (std::atomic<uint8_t>& uses : heap.rare_uses) uses.store(0, kRelaxed);
+    // What was asked for often will be again, by the heap that follows. One that leaves nothing starts anew.
+    if (!kept_any) ForgetUses(heap);
     heap.dormant_serial = serial;
     heap.dormant_thread = slot != nullptr ? os::ThreadToken() : 0;
     return kept_any;
@@ -91,6 +96,7 @@ void WakeSlabs(Heap& heap) noexcept {
 void StripSlabs(Heap& heap) noexcept {
     ForEachUsedClass(heap, [&](size_t i) { heap.classes[i].slabs.DestroyAll(); });
     for (std::atomic<uint64_t>& word : heap.used_classes) word.store(0, kRelaxed);
+    ForgetUses(heap);
     heap.dormant_thread = 0;
 }
 

@@ -17,8 +17,6 @@ using arena::g_memory;
 using arena::g_metadata;
 using arena::g_slice_map;
 
-constinit std::atomic<size_t> g_direct_committed{0};
-
 size_t PagesUp(size_t bytes) noexcept { return RoundUp(bytes == 0 ? 1 : bytes, kPageSize); }
 
 // Commits up to `end` bytes from the base.
@@ -27,7 +25,7 @@ bool CommitTo(LargeRun& run, size_t end) noexcept {
     if (run.direct) {
         const size_t fresh = end - run.committed;
         if (!g_memory.Commit(run.base + run.committed, fresh, fresh, run.access)) return false;
-        g_direct_committed.fetch_add(fresh, std::memory_order_relaxed);
+        CountDirectCommitted(fresh, 0);
     } else if (!g_arenas.Commit(run.base, run.base + end)) {
         return false;
     }
@@ -39,7 +37,7 @@ bool CommitTo(LargeRun& run, size_t end) noexcept {
 void DecommitTail(LargeRun& run, size_t end) noexcept {
     const size_t tail = run.committed - end;
     if (!g_memory.Decommit(run.base + end, tail, tail)) return;
-    g_direct_committed.fetch_sub(tail, std::memory_order_relaxed);
+    CountDirectCommitted(0, tail);
     run.committed = end;
     if (run.touched > end) run.touched = end;
 }
@@ -85,15 +83,15 @@ void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept {
     if (end > run.touched) run.touched = end;
 }
 
-size_t DirectCommitted() noexcept { return g_direct_committed.load(std::memory_order_relaxed); }
+size_t DirectCommitted() noexcept { return g_arenas.outside(); }
 void CountDirectCommitted(size_t added, size_t removed) noexcept {
-    g_direct_committed.fetch_add(added - removed, std::memory_order_relaxed);
+    g_arenas.CountOutside(added, removed);
 }
 
 void ReleaseRun(LargeRun* run) noexcept {
     g_slice_map.Clear(AddressOf(run->base), run->direct ? 1 : run->slices);
     if (run->direct) {
-        g_direct_committed.fetch_sub(run->committed, std::memory_order_relaxed);
+        CountDirectCommitted(0, run->committed);
         g_arenas.FreeDedicated(run->base, run->committed);
     } else {
         g_arenas.Free(run->base, run->slices);
@@ -155,7 +153,9 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
 
 void FreeRun(LargeRun* run) noexcept {
     const bool cacheable = !run->direct && run->access == os::Access::kReadWrite;
-    if (!cacheable || !g_run_cache.Put(run)) ReleaseRun(run);
+    if (cacheable && g_run_cache.Put(run)) return;
+    g_arenas.NoteUse(os::Milliseconds());
+    ReleaseRun(run);
 }
 
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {

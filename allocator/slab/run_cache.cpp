@@ -12,7 +12,9 @@ constinit RunCache g_run_cache;
 os::Lock& RunCacheLock() noexcept { return g_run_cache.lock(); }
 
 void RunCache::Remove(size_t position) noexcept {
-    bytes_.store(bytes() - runs_[position]->committed, std::memory_order_relaxed);
+    const size_t bytes_of_run = runs_[position]->committed;
+    bytes_.store(bytes() - bytes_of_run, std::memory_order_relaxed);
+    arena::g_arenas.CountCached(0, bytes_of_run);
     --count_;
     for (size_t i = position; i < count_; ++i) runs_[i] = runs_[i + 1];
 }
@@ -34,7 +36,9 @@ LargeRun* RunCache::Take(size_t slices, size_t alignment) noexcept {
 
 bool RunCache::Put(LargeRun* run) noexcept {
     if (run->committed > kRunCacheBytes / 2) return false;
-    const uint64_t epoch = os::Milliseconds() / kEpochMilliseconds;
+    const uint64_t now = os::Milliseconds();
+    const uint64_t epoch = now / kEpochMilliseconds;
+    arena::g_arenas.NoteUse(now);
     for (;;) {
         LargeRun* oldest = nullptr;
         {
@@ -43,6 +47,7 @@ bool RunCache::Put(LargeRun* run) noexcept {
                 run->freed_epoch = epoch;
                 runs_[count_++] = run;
                 bytes_.store(bytes() + run->committed, std::memory_order_relaxed);
+                arena::g_arenas.CountCached(run->committed, 0);
                 return true;
             }
             oldest = runs_[0];

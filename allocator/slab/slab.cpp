@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/fill.h"
+#include "os/process.h"
 #include "slab/hardened_slab.h"
 #include "slab/large_run.h"
 
@@ -204,6 +205,7 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
 }
 
 void DestroySlab(Slab* slab) noexcept {
+    arena::g_arenas.NoteUse(os::Milliseconds());
     // The arena takes the pages of a slice for a prefix.
     const bool whole =
         slab->absent == 0 ||

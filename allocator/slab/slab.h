@@ -52,7 +52,8 @@ struct Slab {
     size_t size() const noexcept { return slices * kSliceSize; }
     size_t committed() const noexcept {
         const size_t pages = DivideUp(size_t{limit} * spacing(), kPageSize);
-        return (pages - holes.CountInRange(0, pages)) * kPageSize;
+        const size_t missing = absent == 0 ? 0 : holes.CountInRange(0, pages);
+        return (pages - missing) * kPageSize;
     }
     uint32_t spacing() const noexcept { return InfoOf(size_class).spacing; }
     uint32_t usable() const noexcept { return InfoOf(size_class).usable; }

@@ -44,7 +44,7 @@ void InOtherThread(F body) {
 
 // Sizes, and what is usable of them: a small class, a larger one with far slack, the largest.
 inline constexpr size_t kSmall = 48, kMedium = 3000, kLargest = 65536, kRun = 100000,
-                        kDirect = 20 << 20;
+                        kDirect = 40 << 20;
 inline constexpr size_t kMediumUsable = 3072, kRunUsable = 102400;
 
 struct Case {

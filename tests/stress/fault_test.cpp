@@ -148,7 +148,7 @@ private:
     void Direct() {
         strata_heap* const process = strata_heap_process();
         if (process == nullptr) return;
-        for (const size_t bytes : {size_t{20} << 20, size_t{100} << 20}) {
+        for (const size_t bytes : {size_t{40} << 20, size_t{100} << 20}) {
             Got(strata_malloc(bytes), bytes, process, false);
         }
         Got(strata_aligned_alloc(size_t{64} << 20, 100), 100, process, false);

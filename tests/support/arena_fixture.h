@@ -14,6 +14,7 @@ namespace strata::arena {
 
 inline constexpr Owner kMe = 7;
 inline constexpr Owner kOther = 8;
+inline constexpr size_t kRunsPerArena = kSlicesPerArena / kMaxRunSlices;
 
 // What a test reserved stays when it ends, as sets and maps live as long as their process: some
 // hundred MiB of addresses, and the few pages that it left committed.

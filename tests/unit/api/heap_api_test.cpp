@@ -95,7 +95,7 @@ TEST_F(HeapApi, GarbageHandles) {
 }
 
 TEST_F(HeapApi, Alloc) {
-    for (const SIZE_T bytes : {0, 1, 16, 1000, 5000, 65536, 65537, 1 << 20, 20 << 20}) {
+    for (const SIZE_T bytes : {0, 1, 16, 1000, 5000, 65536, 65537, 1 << 20, 40 << 20}) {
         void* const block = StrataHeapAlloc(heap_, 0, bytes);
         ASSERT_NE(block, nullptr) << bytes;
         EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % 16, 0u);
@@ -123,7 +123,7 @@ TEST_F(HeapApi, AllocFails) {
 TEST_F(HeapApi, ReAlloc) {
     void* block = StrataHeapAlloc(heap_, 0, 10);
     FillPattern(block, 10, 1);
-    for (const SIZE_T bytes : {20, 1000, 70000, 20 << 20, 15, 10}) {
+    for (const SIZE_T bytes : {20, 1000, 70000, 40 << 20, 15, 10}) {
         block = StrataHeapReAlloc(heap_, 0, block, bytes);
         ASSERT_NE(block, nullptr);
         EXPECT_EQ(StrataHeapSize(heap_, 0, block), bytes);
@@ -173,7 +173,7 @@ TEST_F(HeapApi, ReAllocInPlaceOnly) {
 
 TEST_F(HeapApi, Free) {
     EXPECT_TRUE(StrataHeapFree(heap_, 0, nullptr));
-    for (const SIZE_T bytes : {0, 100, 70000, 20 << 20}) {
+    for (const SIZE_T bytes : {0, 100, 70000, 40 << 20}) {
         void* const block = StrataHeapAlloc(heap_, 0, bytes);
         std::thread([&] {
             StrataSetLastError(kUntouched);

@@ -53,7 +53,7 @@ public:
 
 TEST(MallocApi, Malloc) {
     const KeepsErrors keeps;
-    for (const size_t bytes : {0, 1, 16, 100, 5000, 65537, 1 << 20, 20 << 20}) {
+    for (const size_t bytes : {0, 1, 16, 100, 5000, 65537, 1 << 20, 40 << 20}) {
         void* const block = strata_malloc(bytes);
         ASSERT_NE(block, nullptr);
         EXPECT_TRUE(IsAligned(block, 16));
@@ -121,7 +121,7 @@ TEST(MallocApi, Realloc) {
     void* block = strata_realloc(nullptr, 10);
     ASSERT_NE(block, nullptr);
     FillPattern(block, 10, 1);
-    for (const size_t bytes : {1000, 100000, 20 << 20, 50, 10}) {
+    for (const size_t bytes : {1000, 100000, 40 << 20, 50, 10}) {
         block = strata_realloc(block, bytes);
         ASSERT_NE(block, nullptr);
         EXPECT_EQ(strata_requested_size(block), bytes);
@@ -186,7 +186,7 @@ TEST(MallocApi, Expand) {
 }
 
 TEST(MallocApi, FreeKeepsErrors) {
-    for (const size_t bytes : {100, 70000, 1 << 20, 20 << 20}) {
+    for (const size_t bytes : {100, 70000, 1 << 20, 40 << 20}) {
         void* const block = strata_malloc(bytes);
         const KeepsErrors keeps;
         strata_free(block);
@@ -197,7 +197,7 @@ TEST(MallocApi, FreeKeepsErrors) {
 
 TEST(MallocApi, FreeSized) {
     const KeepsErrors keeps;
-    for (const size_t bytes : {0, 1, 100, 5000, 70000, 20 << 20}) {
+    for (const size_t bytes : {0, 1, 100, 5000, 70000, 40 << 20}) {
         strata_free_sized(strata_malloc(bytes), bytes);
         strata_free_sized(strata_aligned_alloc(256, bytes), bytes);
     }
@@ -260,7 +260,7 @@ TEST(MallocApi, Sizes) {
     }
     EXPECT_EQ(strata_good_size(SIZE_MAX), 0u);
     EXPECT_EQ(strata_good_size(SIZE_MAX / 2 + 1), 0u);
-    EXPECT_GE(strata_good_size(20 << 20), size_t{20} << 20);
+    EXPECT_GE(strata_good_size(40 << 20), size_t{40} << 20);
 }
 
 TEST(MallocApi, Owns) {

@@ -83,7 +83,7 @@ TEST_F(ArenaSetTest, ARunGoesWhereMostPagesAre) {
 
 TEST_F(ArenaSetTest, AnotherArenaWhenOneIsFull) {
     std::vector<char*> runs;
-    for (size_t i = 0; i < 9; ++i) runs.push_back(Take(kMaxRunSlices));
+    for (size_t i = 0; i <= 2 * kRunsPerArena; ++i) runs.push_back(Take(kMaxRunSlices));
     EXPECT_EQ(arenas_->arenas(), 3u);
     for (size_t i = 0; i < runs.size(); ++i) {
         for (size_t j = 0; j < i; ++j) EXPECT_NE(runs[i], runs[j]);
@@ -102,7 +102,7 @@ TEST_F(ArenaSetTest, AnotherArenaWhenOneIsFull) {
 TEST_F(ArenaSetTest, AReleasedArenaCanComeBack) {
     for (int round = 0; round < 3; ++round) {
         std::vector<char*> runs;
-        for (size_t i = 0; i < 9; ++i) {
+        for (size_t i = 0; i <= 2 * kRunsPerArena; ++i) {
             runs.push_back(Take(kMaxRunSlices));
             CommitAll(runs.back(), 2);
             EXPECT_EQ(arenas_->OwnerOf(AddressOf(runs.back())), kMe);
@@ -131,9 +131,9 @@ TEST_F(ArenaSetTest, ExtendTakesFreeSlicesBehind) {
 
 TEST_F(ArenaSetTest, ExtendEndsWithTheArena) {
     char* const first = Take(kMaxRunSlices);
-    for (int i = 0; i < 2; ++i) Take(kMaxRunSlices);
+    for (size_t i = 2; i < kRunsPerArena; ++i) Take(kMaxRunSlices);
     char* const last = Take(kMaxRunSlices - 3);
-    EXPECT_EQ(last, first + 3 * kMaxRunSlices * kSliceSize);
+    EXPECT_EQ(last, first + (kRunsPerArena - 1) * kMaxRunSlices * kSliceSize);
     EXPECT_FALSE(arenas_->Extend(last, kMaxRunSlices - 3, 4, kMe));
     EXPECT_TRUE(arenas_->Extend(last, kMaxRunSlices - 3, 3, kMe));
     EXPECT_FALSE(arenas_->Extend(last, kMaxRunSlices, 1, kMe));
@@ -290,7 +290,7 @@ TEST_F(ArenaSetTest, RecordsAreReusedForBothKinds) {
         CommitAll(slices, 1);
         arenas_->Free(slices, kMaxRunSlices);
         std::vector<char*> all;
-        for (int i = 0; i < 8; ++i) all.push_back(Take(kMaxRunSlices));
+        for (size_t i = 0; i < 2 * kRunsPerArena; ++i) all.push_back(Take(kMaxRunSlices));
         for (char* run : all) arenas_->Free(run, kMaxRunSlices);
         PurgeAll();
         EXPECT_EQ(arenas_->arenas(), 1u);
@@ -305,7 +305,8 @@ TEST_F(ArenaSetTest, NextOwnedVisitsEveryOwnedSliceOnceInOrder) {
     char* const mine = Take(1);
     char* const dedicated = arenas_->AllocateDedicated(2 * kArenaSize, kSliceSize, kMe);
     ASSERT_NE(dedicated, nullptr);
-    for (int i = 0; i < 4; ++i) Take(kMaxRunSlices, 1, kOther);  // into a second arena
+    for (size_t i = 0; i < kRunsPerArena; ++i)
+        Take(kMaxRunSlices, 1, kOther);  // into a second arena
     char* const far = Take(1, 64);
     const auto walk = [&](Owner owner) {
         std::vector<char*> seen;
@@ -319,7 +320,7 @@ TEST_F(ArenaSetTest, NextOwnedVisitsEveryOwnedSliceOnceInOrder) {
     std::vector<char*> expected = {base, base + kSliceSize, mine, dedicated, far};
     std::sort(expected.begin(), expected.end());
     EXPECT_EQ(walk(kMe), expected);
-    EXPECT_EQ(walk(kOther).size(), 3 + 4 * kMaxRunSlices);
+    EXPECT_EQ(walk(kOther).size(), 3 + kSlicesPerArena);
     EXPECT_TRUE(walk(99).empty());
 
     EXPECT_EQ(arenas_->NextOwned(AddressOf(base), kMe), base);
@@ -332,7 +333,7 @@ TEST_F(ArenaSetTest, SetsWithoutAMapTellTheirArenasApartThemselves) {
     const auto own = std::make_unique<ArenaSet>(memory_, nullptr);
     ASSERT_TRUE(own->Initialize());
     test::IntervalMap model;
-    for (int i = 0; i < 9; ++i) {
+    for (size_t i = 0; i <= 2 * kRunsPerArena; ++i) {
         char* const run = own->Allocate(kMaxRunSlices, 1, kMe);
         ASSERT_NE(run, nullptr);
         ASSERT_TRUE(model.Add(run, kMaxRunSlices * kSliceSize));

@@ -169,7 +169,7 @@ TEST_F(PurgeTest, ARefusedDecommitChangesNothing) {
 
 TEST_F(PurgeTest, EmptyArenasAreReleasedExceptOne) {
     const size_t reserved = memory_.Counters().reserved;
-    char* runs[12];
+    char* runs[3 * kRunsPerArena];
     for (char*& run : runs) run = Take(kMaxRunSlices);
     EXPECT_EQ(arenas_->arenas(), 3u);
     for (char* run : runs) arenas_->Free(run, kMaxRunSlices);
@@ -179,7 +179,7 @@ TEST_F(PurgeTest, EmptyArenasAreReleasedExceptOne) {
 }
 
 TEST_F(PurgeTest, ARefusedReleaseKeepsTheArena) {
-    char* runs[12];
+    char* runs[3 * kRunsPerArena];
     for (char*& run : runs) run = Take(kMaxRunSlices);
     for (char* run : runs) arenas_->Free(run, kMaxRunSlices);
     faults_.FailFrom(test::kRelease, 1);
@@ -199,7 +199,7 @@ TEST_F(PurgeTest, ARefusedReleaseKeepsTheArena) {
 
 TEST_F(PurgeTest, AnArenaInUseIsKept) {
     char* const base = Take(1);
-    for (int i = 0; i < 4; ++i) Take(kMaxRunSlices, 1, kOther);
+    for (size_t i = 0; i < kRunsPerArena; ++i) Take(kMaxRunSlices, 1, kOther);
     arenas_->Purge(After(100), true);
     EXPECT_EQ(arenas_->arenas(), 2u);
     EXPECT_TRUE(map_->Knows(AddressOf(base)));

@@ -149,7 +149,7 @@ TEST(Allocate, ErrorIsSetOnFailureOnly) {
     const TestHeap heap;
     os::SetLastErrorCode(4711);
     errno = 42;
-    for (const size_t bytes : {100, 5000, 70000, 20 << 20}) heap.Free(heap.Allocate(bytes));
+    for (const size_t bytes : {100, 5000, 70000, 40 << 20}) heap.Free(heap.Allocate(bytes));
     EXPECT_EQ(os::GetLastErrorCode(), 4711u);
     EXPECT_EQ(errno, 42);
     EXPECT_EQ(heap.Allocate(SIZE_MAX), nullptr);
@@ -164,7 +164,7 @@ TEST(Allocate, ZeroedMemoryIsZero) {
     const TestHeap heap;
     for (int round = 0; round < 4; ++round) {
         std::vector<Held> held;
-        for (size_t bytes = 1; bytes <= size_t{20} << 20; bytes = bytes * 5 / 4 + 1) {
+        for (size_t bytes = 1; bytes <= size_t{40} << 20; bytes = bytes * 5 / 4 + 1) {
             void* const block = heap.Allocate(bytes, round % 2 == 0 || bytes % 3 == 0);
             ASSERT_NE(block, nullptr);
             if (round % 2 == 0 || bytes % 3 == 0) {

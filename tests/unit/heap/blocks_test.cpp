@@ -16,7 +16,7 @@ namespace {
 using test::InOtherThread;
 using test::TestHeap;
 
-constexpr size_t kSizes[] = {1, 16, 17, 500, 1024, 1025, 4000, 65536, 65537, 1 << 20, 20 << 20};
+constexpr size_t kSizes[] = {1, 16, 17, 500, 1024, 1025, 4000, 65536, 65537, 1 << 20, 40 << 20};
 
 TEST(Blocks, LiveBlockIsDescribed) {
     const TestHeap heap;
@@ -72,9 +72,9 @@ TEST(Blocks, InteriorPointersAreNot) {
 
 TEST(Blocks, InteriorOfADirectBlock) {
     const TestHeap heap;
-    char* const block = static_cast<char*>(heap.Allocate(20 << 20));
+    char* const block = static_cast<char*>(heap.Allocate(40 << 20));
     EXPECT_EQ(Describe(block + 16).status, BlockStatus::kInterior);
-    for (const size_t offset : {size_t{65536}, size_t{1} << 20, (size_t{20} << 20) - 1}) {
+    for (const size_t offset : {size_t{65536}, size_t{1} << 20, (size_t{40} << 20) - 1}) {
         EXPECT_NE(Describe(block + offset).status, BlockStatus::kLive);
         EXPECT_NE(Describe(block + offset).status, BlockStatus::kForeign);
         EXPECT_FALSE(IsLiveBlock(*heap, block + offset, nullptr));

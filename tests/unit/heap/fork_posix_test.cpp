@@ -23,7 +23,7 @@ using test::TestHeap;
 
 // In the child: everything works, and heaps can end.
 bool UseEverything(TestHeap& heap) {
-    for (const size_t bytes : {100, 5000, 100000, 20 << 20}) {
+    for (const size_t bytes : {100, 5000, 100000, 40 << 20}) {
         void* const block = heap.Allocate(bytes);
         if (block == nullptr) return false;
         heap.Free(block);

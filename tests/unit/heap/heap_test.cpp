@@ -107,7 +107,7 @@ TEST(Heap, RecordsAreReused) {
 
 // One allocation of each kind.
 void FillHeap(const TestHeap& heap) {
-    for (const size_t bytes : {0, 1, 48, 1000, 5000, 40000, 65536, 65537, 1 << 20, 20 << 20}) {
+    for (const size_t bytes : {0, 1, 48, 1000, 5000, 40000, 65536, 65537, 1 << 20, 40 << 20}) {
         void* const block = heap.Allocate(bytes);
         ASSERT_NE(block, nullptr) << bytes;
         std::memset(block, 0xAB, bytes);
@@ -134,7 +134,7 @@ TEST(Heap, BlocksOfADestroyedHeapAreNotLive) {
     TestHeap heap;
     void* const small = heap.Allocate(100);
     void* const large = heap.Allocate(100000);
-    void* const direct = heap.Allocate(20 << 20);
+    void* const direct = heap.Allocate(40 << 20);
     heap.Destroy();
     for (void* block : {small, large, direct}) {
         EXPECT_NE(Describe(block).status, BlockStatus::kLive) << block;
@@ -166,7 +166,7 @@ TEST(Heap, ThousandsAtOnce) {
 
 TEST(Heap, BlocksAreFreedFromAnyThread) {
     const TestHeap heap;
-    for (const size_t bytes : {0, 16, 700, 3000, 60000, 100000, 18 << 20}) {
+    for (const size_t bytes : {0, 16, 700, 3000, 60000, 100000, 36 << 20}) {
         void* block = heap.Allocate(bytes);
         InOtherThread([&] {
             std::memset(block, 1, bytes);

@@ -49,7 +49,7 @@ TEST(HeapLock, OtherHeapsGoOn) {
 TEST(HeapLock, TheHolderGoesOn) {
     const TestHeap heap;
     LockHeap(*heap);
-    for (const size_t bytes : {0, 100, 5000, 100000, 20 << 20}) {
+    for (const size_t bytes : {0, 100, 5000, 100000, 40 << 20}) {
         for (int i = 0; i < 200; ++i) {
             void* const block = heap.Allocate(bytes, i % 2 == 0 && bytes < 200000);
             ASSERT_NE(block, nullptr);

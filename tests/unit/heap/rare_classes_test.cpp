@@ -86,7 +86,7 @@ TEST(IdleBlocks, AreBoundedForAllClassesTogether) {
         EXPECT_LE(cache::CurrentCache()->room, allowed / kRoomShare + 2 * 50 * kLeastRoom);
         idle = IdleInSlabs();
     });
-    EXPECT_LT(idle, size_t{20} << 20);
+    EXPECT_LT(idle, size_t{40} << 20);
     PurgeAll();
     EXPECT_EQ(ProcessHeap()->depot_bytes.load(), 0u);
     EXPECT_TRUE(IsConsistent(*ProcessHeap()));

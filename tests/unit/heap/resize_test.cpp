@@ -25,8 +25,8 @@ constexpr size_t kSizes[] = {0,       1,        15,
                              40000,   65536,    65537,
                              69632,   70000,    131072,
                              131073,  1 << 20,  (1 << 20) + 1,
-                             5 << 20, 16 << 20, (16 << 20) + 1,
-                             20 << 20};
+                             5 << 20, 32 << 20, (32 << 20) + 1,
+                             40 << 20};
 
 size_t Smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -204,7 +204,7 @@ TEST(Resize, RaisesTheAlignmentOfAnyBlock) {
 
 TEST(Resize, FailureLeavesTheBlockAlone) {
     const TestHeap heap;
-    for (const size_t from : {size_t{100}, size_t{5000}, size_t{100000}, size_t{20} << 20}) {
+    for (const size_t from : {size_t{100}, size_t{5000}, size_t{100000}, size_t{40} << 20}) {
         void* const block = heap.Allocate(from);
         FillPattern(block, Smaller(from, 5000), 4);
         for (const size_t to : {SIZE_MAX, SIZE_MAX - 4096, SIZE_MAX / 2 + 1, size_t{1} << 50}) {

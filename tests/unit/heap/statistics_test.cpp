@@ -23,7 +23,7 @@ TEST(Statistics, CountLiveBlocks) {
     Collect(before);
     std::vector<void*> blocks;
     size_t bytes_held = 0;
-    for (size_t bytes = 0; bytes <= size_t{20} << 20; bytes = bytes * 3 / 2 + 7) {
+    for (size_t bytes = 0; bytes <= size_t{40} << 20; bytes = bytes * 3 / 2 + 7) {
         blocks.push_back(heap.Allocate(bytes));
         bytes_held += bytes;
     }
@@ -94,11 +94,11 @@ TEST(Statistics, PerClass) {
 TEST(Statistics, PerRuns) {
     const TestHeap heap;
     void* const one = heap.Allocate(100000);
-    heap.Allocate(20 << 20);
+    heap.Allocate(40 << 20);
     ClassStatistics part = CollectRuns(*heap);
     EXPECT_EQ(part.slabs, 2u);
     EXPECT_EQ(part.live_blocks, 2u);
-    EXPECT_EQ(part.live_bytes, 100000u + (20 << 20));
+    EXPECT_EQ(part.live_bytes, 100000u + (40 << 20));
     EXPECT_GE(part.committed, part.live_bytes);
     heap.Free(one);
     part = CollectRuns(*heap);

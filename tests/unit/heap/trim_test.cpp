@@ -42,7 +42,7 @@ TEST(Trim, CommitGoesBack) {
 TEST(Trim, TheSecondTimeExactly) {
     const TestHeap heap;
     const auto round = [&] {
-        for (const size_t bytes : {16, 100, 1000, 5000, 50000, 100000, 8 << 20, 20 << 20}) {
+        for (const size_t bytes : {16, 100, 1000, 5000, 50000, 100000, 8 << 20, 40 << 20}) {
             FillAndEmpty(heap, bytes, size_t{4} << 20);
         }
     };

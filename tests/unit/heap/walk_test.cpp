@@ -49,7 +49,7 @@ TEST(Walk, FindsEveryBlockOnce) {
         }
     }
     expected[heap.Allocate(3 << 20)] = 3 << 20;
-    expected[heap.Allocate(20 << 20)] = 20 << 20;
+    expected[heap.Allocate(40 << 20)] = 40 << 20;
     expected[AllocateAligned(*heap, 1 << 20, 5, false)] = 5;
     EXPECT_EQ(BusyBlocks(*heap), expected);
     while (!expected.empty()) {
@@ -77,7 +77,7 @@ TEST(Walk, CachedBlocksAreFree) {
 TEST(Walk, RegionsHoldTheirBlocks) {
     PurgeAll();  // or the heap would have slabs of one that ended
     const TestHeap heap;
-    for (const size_t bytes : {16, 1500, 40000, 100000, 20 << 20}) heap.Allocate(bytes);
+    for (const size_t bytes : {16, 1500, 40000, 100000, 40 << 20}) heap.Allocate(bytes);
     const WalkEntry* region = nullptr;
     size_t regions = 0;
     size_t large = 0;

@@ -38,7 +38,7 @@ void Storm(uint64_t seed, int steps) {
     test::Random random(seed);
     std::vector<Live> lives;
     for (int step = 0; step < steps; ++step) {
-        const size_t bytes = random.Skewed(random.OneIn(50) ? 20 << 20 : 600'000);
+        const size_t bytes = random.Skewed(random.OneIn(50) ? 40 << 20 : 600'000);
         const bool zero = random.OneIn(2);
         if (lives.size() < 12 && !random.OneIn(3)) {
             const size_t alignment = size_t{1} << random.Below(20);

@@ -260,7 +260,7 @@ TEST_F(LargeRunTest, BytesWrittenIntoTheSlackAreClearedToo) {
 }
 
 TEST_F(LargeRunTest, DirectBlocksResizeInsideTheirReservation) {
-    const size_t bytes = kArenaSize / 2;
+    const size_t bytes = kArenaSize / 4 * 3;
     LargeRun* const run = Make(bytes);
     run->base[bytes - 1] = 1;
     ASSERT_TRUE(ResizeRun(*run, kArenaSize, true));
@@ -341,12 +341,12 @@ TEST_F(LargeRunTest, AFailedResizeChangesNothing) {
 }
 
 TEST_F(LargeRunTest, ARefusedDecommitOfATailIsNoFailure) {
-    LargeRun* const run = Make(kArenaSize / 2);
+    LargeRun* const run = Make(kArenaSize);
     test::FaultInjector faults(arena::g_memory);
     std::memset(run->base + kSliceSize, 0xee, kSliceSize);
     faults.FailNth(test::kDecommit, 1);
     ASSERT_TRUE(ResizeRun(*run, kSliceSize, false));
-    EXPECT_EQ(DirectCommitted(), kArenaSize / 2);
+    EXPECT_EQ(DirectCommitted(), kArenaSize);
     ASSERT_TRUE(ResizeRun(*run, 3 * kSliceSize, true));
     EXPECT_EQ(test::FindNonZero(run->base, kSliceSize, 3 * kSliceSize), 3 * kSliceSize);
     End(run);

@@ -87,7 +87,7 @@ TEST_F(RunCacheTest, TheOldestMakesRoomForTheNewest) {
 }
 
 TEST_F(RunCacheTest, KeepsABoundedNumberOfBytes) {
-    constexpr size_t kSlices = kMaxRunSlices;  // 8 MiB each
+    constexpr size_t kSlices = kRunCacheBytes / 4 / kSliceSize;
     constexpr size_t kFit = kRunCacheBytes / (kSlices * kSliceSize);
     const std::vector<char*> bases = PutMany(kFit + 2, kSlices);
     for (size_t i = 0; i < bases.size(); ++i) {
