@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The life of processes with strata-override.dll in them, at full length (docs/override.md has the figures):
 #
-#   tools/stress.sh                everything, about half an hour
+#   tools/stress.sh                everything, some six minutes
 #   tools/stress.sh PART...        only these parts
 #
 #   exits        1,000 processes that end in eight manners while threads are inside the heap's functions,

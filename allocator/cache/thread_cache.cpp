@@ -4,6 +4,7 @@
 
 #include "arena/process_arenas.h"
 #include "os/lock.h"
+#include "os/process.h"
 
 namespace strata::cache {
 
@@ -38,6 +39,12 @@ ThreadCache* CreateThreadCache() noexcept {
     auto* cache = static_cast<ThreadCache*>(arena::g_metadata.Allocate(sizeof(ThreadCache)));
     if (cache == nullptr) return nullptr;
     new (cache) ThreadCache{};
+    // As if it had just veiled its bins: there is nothing in them.
+    const uint64_t now = os::Milliseconds();
+    cache->pass_time = cache->slow_time = static_cast<uint32_t>(now);
+    cache->pass_epoch.store(static_cast<uint32_t>(now / kEpochMilliseconds),
+                            std::memory_order_relaxed);
+    cache->pass_warm = arena::g_arenas.warm_slices();
     os::SetThreadSlot(cache);
     Link(cache);
     g_caches.fetch_add(1, std::memory_order_relaxed);
