@@ -13,12 +13,7 @@ std::string SizeName(size_t size) {
 
 void Register(const std::string& name, size_t size, Body body) {
     const std::string full_name = name + "/" + SizeName(size);
-    // The first iterations are not measured: without that, one that takes as long as the whole time given
-    // because it is the first to touch its memory would be the only one.
-    constexpr double kWarmUpSeconds = 0.001;
-    benchmark::RegisterBenchmark(full_name.c_str(), body, size)
-        ->MinWarmUpTime(kWarmUpSeconds)
-        ->UseRealTime();
+    benchmark::RegisterBenchmark(full_name.c_str(), body, size)->UseRealTime();
 }
 
 }  // namespace bench

@@ -8,6 +8,7 @@ import subprocess
 
 TIMEOUT = 300  # seconds for one start
 _MIN_TIME_OF_THREADS = 0.06  # seconds
+_WARM_UP = 0.001  # seconds, at least one iteration
 
 
 class Failure(Exception):
@@ -77,19 +78,24 @@ class Label:
 
     def hold(self):
         """A program that waits until its input is closed. As long as one runs, so does Wine's server;
-        starting that anew for each program takes a second."""
-        return subprocess.Popen(self._command('strata_workloads', ['heap_memory', '--wait'], 1),
-                                env=environment({}), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL)
+        starting that anew for each program takes a second. It is there when this returns: a program that
+        started Wine's server itself would leave it the pipe that its output is read from, to the end."""
+        holder = subprocess.Popen(self._command('strata_workloads', ['heap_memory', '--wait'], 1),
+                                  env=environment({}), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL)
+        holder.stdout.readline()
+        return holder
 
     def micro_times(self, pattern, min_time, threads):
         """{benchmark: nanoseconds an item} of the benchmarks that match. Threads that wait for each
         other run fast or slowly for milliseconds at a time, as they fall into step: those benchmarks take
-        long enough to see both."""
+        long enough to see both. The first iterations are not measured: one that takes as long as all the time
+        given, because it is the first to touch its memory, would be the only one."""
         if threads > 1:
             min_time = max(_MIN_TIME_OF_THREADS, min_time)
         output, _ = self.start('strata_bench', [f'--benchmark_filter={pattern}',
                                                 f'--benchmark_min_time={min_time}',
+                                                f'--benchmark_min_warmup_time={_WARM_UP}',
                                                 '--benchmark_format=json'], threads)
         if not output.strip():
             return {}  # none of these: an allocator without heaps
