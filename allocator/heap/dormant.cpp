@@ -74,7 +74,8 @@ bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept {
     // What was asked for often will be again, by the heap that follows. One that leaves nothing starts anew.
     if (!kept_any) ForgetUses(heap);
     heap.dormant_serial = serial;
-    heap.dormant_thread = slot != nullptr ? os::ThreadToken() : 0;
+    // Without slabs the record may serve a heap that checks, whose blocks must not pass through bins.
+    heap.dormant_thread = slot != nullptr && kept_any ? os::ThreadToken() : 0;
     return kept_any;
 }
 
