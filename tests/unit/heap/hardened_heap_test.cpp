@@ -32,7 +32,7 @@ char* Bytes(void* block) { return static_cast<char*>(block); }
 
 // With and without slack, at the edges of classes, and large.
 constexpr size_t kSizes[] = {0,    1,     15,    16,    17,    48,      100,     1000,
-                             4096, 20481, 65520, 65521, 65536, 100'000, 1 << 20, 20'000'000};
+                             4096, 20481, 65520, 65521, 65536, 100'000, 1 << 20, 40'000'000};
 
 TEST(HardenedHeap, SizesAreExactAndBlocksWritable) {
     const TestHeap heap(Hardened());
@@ -299,7 +299,7 @@ TEST_F(HardenedHeapDeathTest, AWriteAfterFreeMakesTheHeapInconsistent) {
 
 TEST_F(HardenedHeapDeathTest, DoubleFreesAreFatal) {
     const TestHeap heap(Hardened());
-    for (const size_t size : {size_t{40}, size_t{3000}, size_t{100'000}, size_t{20'000'000}}) {
+    for (const size_t size : {size_t{40}, size_t{3000}, size_t{100'000}, size_t{40'000'000}}) {
         void* const block = heap.Allocate(size);
         heap.Free(block);
         EXPECT_FATAL(heap.Free(block), "double free of block") << size;

@@ -130,7 +130,7 @@ TEST(RegionHeap, AnAlignedBlockMayEndWithTheRegion) {
 }
 
 TEST(RegionHeap, BlocksAreFoundByTheirPointersAlone) {
-    for (const size_t maximum : {size_t{1} << 20, size_t{32} << 20, size_t{256} << 20}) {
+    for (const size_t maximum : {size_t{1} << 20, size_t{32} << 20, size_t{600} << 20}) {
         const TestHeap heap(Fixed(maximum));
         std::vector<void*> blocks;
         while (void* const block = heap.Allocate(900'000)) blocks.push_back(block);
