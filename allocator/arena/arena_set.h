@@ -116,7 +116,7 @@ public:
     // Free slices that have pages.
     size_t warm_slices() const noexcept { return warm_slices_.load(std::memory_order_relaxed); }
 
-    // How many bytes of freed blocks depots and magazines may hold.
+    // How many bytes of freed blocks depots, magazines and the cache of runs may hold.
     size_t AllowedIdle() const noexcept {
         return kFreeCommitFloor + slice_committed() / kFreeCommitShare;
     }
@@ -136,7 +136,13 @@ public:
     // kFreeCommitFloor; so a program that soon needs again what it freed keeps its pages.
     size_t Excess(size_t more) const noexcept;
 
-    // Call it before something in use becomes idle, or is given back to the system. `now` in milliseconds.
+    // What is committed and idle: free slices that have pages, and what is cached.
+    size_t idle() const noexcept {
+        return warm_slices() * kSliceSize + cached_.load(std::memory_order_relaxed);
+    }
+
+    // Call it before something in use becomes idle, or is given back to the system. `now` in milliseconds. What
+    // nobody notes (runs that shrink) is decommitted sooner, which costs system calls and nothing else.
     void NoteUse(uint64_t now) noexcept { peaks_.Note(now / kEpochMilliseconds, InUse()); }
 
     // For fork in the POSIX build: the set's lock.
@@ -144,14 +150,11 @@ public:
 
 private:
     Arena* RecordOf(uintptr_t address) const noexcept;
-    size_t Idle() const noexcept {
-        return warm_slices() * kSliceSize + cached_.load(std::memory_order_relaxed);
-    }
     // Counters that others change meanwhile: never less than nothing.
     size_t InUse() const noexcept {
         const size_t all = slice_committed() + outside();
-        const size_t idle = Idle();
-        return all > idle ? all - idle : 0;
+        const size_t unused = idle();
+        return all > unused ? all - unused : 0;
     }
     std::atomic<size_t>& WarmOf(const Arena& arena) noexcept;
     size_t WarmSurplus(const Arena& arena) noexcept;

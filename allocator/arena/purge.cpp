@@ -98,13 +98,13 @@ bool ArenaSet::DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoc
 }
 
 size_t ArenaSet::Excess(size_t more) const noexcept {
-    const size_t idle = Idle();
-    if (STRATA_LIKELY(idle <= kFreeCommitFloor)) return 0;
+    const size_t unused = idle();
+    if (STRATA_LIKELY(unused <= kFreeCommitFloor)) return 0;
     const size_t used = InUse() + more;
     size_t peak = peaks_.Highest(os::Milliseconds() / kEpochMilliseconds);
     if (peak < used) peak = used;
     const size_t most = peak + peak / kFreeCommitShare + kFreeCommitFloor;
-    return used + idle > most ? used + idle - most : 0;
+    return used + unused > most ? used + unused - most : 0;
 }
 
 // Memory is about to be committed although much of what is free is committed, too, but not where it is

@@ -97,8 +97,8 @@ inline constexpr size_t kDormantBytes = 128 * 1024;
 // The clock of decay: free slices keep their pages for kDecayEpochs epochs of this many milliseconds.
 inline constexpr uint64_t kEpochMilliseconds = 128;
 inline constexpr uint32_t kDecayEpochs = 4;
-// When memory is committed, free memory that is committed may be this much at most, and so large a share of
-// what is committed; beyond, it is decommitted first. (Decommitting and committing anew costs about a fifth
+// When memory is committed, free memory that is committed may be this much, and so large a share of what was in
+// use at most of late (ADR 26); beyond, it is decommitted first. (Decommitting and committing anew costs about a fifth
 // of what the first touch of the pages does.)
 inline constexpr size_t kFreeCommitFloor = size_t{1} << 20;
 inline constexpr size_t kFreeCommitShare = 8;

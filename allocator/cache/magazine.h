@@ -87,10 +87,7 @@ struct Bin {
                                : reinterpret_cast<Magazine*>(reinterpret_cast<char*>(base) -
                                                              offsetof(Magazine, blocks));
     }
-    // Whether it never had a magazine.
-    bool IsNew() const noexcept {
-        return alloc_top == kNoBlocks + 1 && free_base == nullptr && free_end == nullptr;
-    }
+    bool HasMagazine() const noexcept { return alloc_top != kNoBlocks + 1 || free_base != nullptr; }
     bool IsAllocEmpty() const noexcept { return alloc_top[-1].block == nullptr; }
     // Blocks left in the magazine for allocation: counted, one by one.
     uint32_t alloc_count() const noexcept {

@@ -39,12 +39,11 @@ ThreadCache* CreateThreadCache() noexcept {
     auto* cache = static_cast<ThreadCache*>(arena::g_metadata.Allocate(sizeof(ThreadCache)));
     if (cache == nullptr) return nullptr;
     new (cache) ThreadCache{};
-    // As if it had just veiled its bins: there is nothing in them.
+    // There is nothing in its bins that a first pass could veil.
     const uint64_t now = os::Milliseconds();
-    cache->pass_time = cache->slow_time = static_cast<uint32_t>(now);
-    cache->pass_epoch.store(static_cast<uint32_t>(now / kEpochMilliseconds),
-                            std::memory_order_relaxed);
+    cache->slow_time = static_cast<uint32_t>(now);
     cache->pass_warm = arena::g_arenas.warm_slices();
+    cache->NotePass(now);
     os::SetThreadSlot(cache);
     Link(cache);
     g_caches.fetch_add(1, std::memory_order_relaxed);

@@ -71,6 +71,12 @@ struct ThreadCache {
     int32_t until_sample;
     uint32_t swaps_given;
 
+    // All bins are veiled, or empty. `now` in milliseconds.
+    void NotePass(uint64_t now) noexcept {
+        pass_time = static_cast<uint32_t>(now);
+        pass_epoch.store(static_cast<uint32_t>(now / kEpochMilliseconds),
+                         std::memory_order_relaxed);
+    }
     // Heaps' records lie 64 KiB apart.
     HeapSlot& SlotOf(const void* heap) noexcept {
         return slots[reinterpret_cast<uintptr_t>(heap) / kSliceSize % kHeapSlots];

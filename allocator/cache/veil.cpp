@@ -84,7 +84,7 @@ BinUse NoteUse(ThreadCache& cache, SizeClass size_class, uint64_t epoch) noexcep
     const size_t index = Index(size_class);
     const Bin& bin = cache.bins[index];
     uint8_t& last = cache.veil_books->last_epoch[index];
-    if (bin.alloc_magazine() == nullptr && bin.free_base == nullptr) return BinUse::kEmpty;
+    if (!bin.HasMagazine()) return BinUse::kEmpty;
     const auto now = static_cast<uint8_t>(epoch);
     uint8_t& uses = cache.veil_books->uses[index];
     if (VeiledSides(cache, size_class) != Sides::kBoth || uses != 0) last = now;

@@ -345,7 +345,7 @@ void EmptyBin(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
 void HandInBins(Heap& heap, Bin* bins) noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         Bin& bin = bins[i];
-        if (bin.IsNew()) continue;  // most are, in most threads
+        if (!bin.HasMagazine()) continue;  // most are, in most threads
         const auto size_class = static_cast<SizeClass>(i);
         HandInUnused(heap, size_class, bin.alloc_top - bin.alloc_count(), bin.alloc_count());
         HandIn(heap, size_class, bin.free_base, bin.free_count());

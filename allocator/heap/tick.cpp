@@ -20,8 +20,7 @@ bool HoldsWholeHeap(const Heap& heap) noexcept {
 // Veils all bins of the calling thread, or empties them. REQUIRES: `heap` is the process heap.
 void VeilBins(Heap& heap, ThreadCache& cache, uint64_t now) noexcept {
     const uint64_t epoch = now / kEpochMilliseconds;
-    cache.pass_time = static_cast<uint32_t>(now);
-    cache.pass_epoch.store(static_cast<uint32_t>(epoch), std::memory_order_relaxed);
+    cache.NotePass(now);
     RenewSwaps(cache);
     ReleaseParkedRuns(cache, false);
     if (!cache::PrepareVeils(cache)) return;

@@ -74,9 +74,8 @@ void PurgeRuns(uint64_t now, bool everything) noexcept {
 
 void WarmArenas(size_t slices) noexcept {
     for (;;) {
-        const size_t warm = arena::g_arenas.warm_slices();
-        const size_t idle = warm * kSliceSize + g_run_cache.bytes();
-        if (warm >= slices && idle <= arena::g_arenas.AllowedIdle()) return;
+        const arena::ArenaSet& arenas = arena::g_arenas;
+        if (arenas.warm_slices() >= slices && arenas.idle() <= arenas.AllowedIdle()) return;
         LargeRun* const run = g_run_cache.TakeExpired(0, true);
         if (run == nullptr) return;
         ReleaseRun(run);

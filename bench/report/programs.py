@@ -168,7 +168,7 @@ def _peak_resident(pid):
 
 
 def plain_name(name):
-    return re.sub(r'/(iterations|min_warmup_time):[\d.]+', '', name.removesuffix('/real_time'))
+    return re.sub(r'/iterations:\d+', '', name.removesuffix('/real_time'))
 
 
 def environment(extra):

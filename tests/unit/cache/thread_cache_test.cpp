@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "arena/process_arenas.h"
+#include "os/process.h"
 #include "support/process_fixture.h"
 
 namespace strata::cache {
@@ -64,6 +66,21 @@ TEST_F(ThreadCacheTest, IsNewAndInItsSlot) {
         EXPECT_TRUE(IsNew(*cache));
         ThreadCache* const fast = TryCurrentCache();
         EXPECT_TRUE(fast == cache || fast == nullptr);
+    }).join();
+}
+
+// A thread's first slow path need not look through all its bins, which have nothing.
+TEST_F(ThreadCacheTest, StartsAsIfItsBinsWereJustVeiled) {
+    std::thread([] {
+        const uint64_t before = os::Milliseconds();
+        const ThreadCache* const cache = CreateThreadCache();
+        ASSERT_NE(cache, nullptr);
+        EXPECT_LE(cache->pass_time - static_cast<uint32_t>(before), kPassMilliseconds);
+        const uint32_t epoch = cache->pass_epoch.load();
+        EXPECT_GE(epoch, static_cast<uint32_t>(before / kEpochMilliseconds));
+        EXPECT_LE(epoch, static_cast<uint32_t>(os::Milliseconds() / kEpochMilliseconds));
+        EXPECT_EQ(cache->pass_warm, arena::g_arenas.warm_slices());
+        EXPECT_EQ(cache->veil_books, nullptr);
     }).join();
 }
 

@@ -111,6 +111,24 @@ TEST_F(Dormant, WhatTheyKeepIsBounded) {
     EXPECT_LE(committed(), before);
 }
 
+TEST_F(Dormant, TheNextHeapKnowsWhatTheLastWasAskedFor) {
+    const SizeClass often = ClassOf(144);
+    {
+        const TestHeap heap;
+        EXPECT_TRUE(heap.get()->IsRare(often));
+        for (size_t i = 0; i < 300; ++i) ASSERT_NE(heap.Allocate(144), nullptr);
+        EXPECT_FALSE(heap.get()->IsRare(often));
+    }
+    {
+        const TestHeap next;
+        EXPECT_FALSE(next.get()->IsRare(often));
+        EXPECT_TRUE(next.get()->IsRare(ClassOf(176)));
+    }
+    PurgeAll();
+    const TestHeap late;
+    EXPECT_TRUE(late.get()->IsRare(often)) << "nothing was kept for it";
+}
+
 // A heap that ended with slabs too large to keep leaves a bare record, which any heap may get: also one that
 // looks at each block, and so must not find the thread's bins of the last.
 TEST_F(Dormant, BinsAreNotForAHeapThatChecks) {

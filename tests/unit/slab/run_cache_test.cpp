@@ -151,6 +151,23 @@ TEST_F(RunCacheTest, GivesUpWhatIsMoreThanMayBeIdle) {
     EXPECT_LE(g_run_cache.bytes(), arena::g_arenas.AllowedIdle());
 }
 
+// Of runs that the cache takes, and of such as are too large for it.
+TEST_F(RunCacheTest, WhatIsFreedNowMayAllBeIdle) {
+    for (const size_t slices : {kRunCacheBytes / 2 / kSliceSize, kMaxRunSlices}) {
+        SCOPED_TRACE(slices);
+        PurgeRuns(0, true);
+        arena::g_arenas.Purge(0, true);
+        std::vector<LargeRun*> runs;
+        // More each time than was in use in any test before.
+        for (size_t left = kSlicesPerArena * (slices == kMaxRunSlices ? 8 : 4); left != 0;) {
+            runs.push_back(Make(slices));
+            left -= slices;
+        }
+        for (LargeRun* run : runs) FreeRun(run);
+        EXPECT_EQ(arena::g_arenas.Excess(0), 0u);
+    }
+}
+
 TEST_F(RunCacheTest, PurgeRunsReleasesDecayedRuns) {
     LargeRun* const run =
         AllocateRun({.bytes = kSliceSize, .alignment = 1, .zero = false, .heap = nullptr});

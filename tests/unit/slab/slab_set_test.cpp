@@ -61,6 +61,16 @@ TEST_F(SlabSetTest, MakesSlabsAsNeeded) {
     set_.ForEach([](const Slab& slab) { EXPECT_TRUE(IsConsistent(slab)); });
 }
 
+TEST_F(SlabSetTest, WhatItGivesUpMayAllBeIdle) {
+    arena::g_arenas.Purge(0, true);
+    // 64 MiB: more than is in use in any other test of this kind.
+    ASSERT_EQ(Take(kArenaSize / 4096).size(), kArenaSize / 4096);
+    set_.DestroyAll();
+    ASSERT_GT(arena::g_arenas.idle(), kArenaSize / 2);
+    EXPECT_EQ(arena::g_arenas.Excess(0), 0u);
+    arena::g_arenas.Purge(0, true);
+}
+
 TEST_F(SlabSetTest, ABatchNeverNeedsANewSlabForItsRest) {
     FreeBlock blocks[200];
     const uint32_t per_slab = PerSlab();
