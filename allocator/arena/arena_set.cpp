@@ -135,15 +135,13 @@ Arena* ArenaSet::AddArena(os::Access access) noexcept {
     return arena;
 }
 
-void ArenaSet::Free(char* base, size_t slices) noexcept {
+// REQUIRES: the lock.
+void ArenaSet::FreeLocked(Arena& arena, size_t first, size_t slices, bool dirty) noexcept {
     const uint8_t epoch = EpochOf(os::Milliseconds());
-    const os::LockGuard guard(lock_);
-    Arena& arena = *RecordOf(AddressOf(base));
-    const size_t first = arena.SliceOf(AddressOf(base));
     for (size_t i = first; i < first + slices; ++i) {
         arena.owner[i].store(kNobody, kRelaxed);
         if (arena.pages[i].load(kRelaxed) == 0) continue;
-        arena.dirty[i].store(1, kRelaxed);
+        if (dirty) arena.dirty[i].store(1, kRelaxed);
         arena.freed_epoch[i] = epoch;
         arena.warm_slices.SetRange(i, 1);
         ++arena.warm;
@@ -151,6 +149,12 @@ void ArenaSet::Free(char* base, size_t slices) noexcept {
     }
     arena.used.ClearRange(first, slices);
     arena.free += static_cast<uint32_t>(slices);
+}
+
+void ArenaSet::Free(char* base, size_t slices) noexcept {
+    const os::LockGuard guard(lock_);
+    Arena& arena = *RecordOf(AddressOf(base));
+    FreeLocked(arena, arena.SliceOf(AddressOf(base)), slices, true);
 }
 
 bool ArenaSet::Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept {
@@ -198,6 +202,34 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
         }
     }
     return true;
+}
+
+// Free slices from `first` on that have no page, up to `most`. REQUIRES: the lock.
+size_t ArenaSet::ColdBehind(const Arena& arena, size_t first, size_t most) const noexcept {
+    size_t slices = 0;
+    while (slices < most && first + slices < kSlicesPerArena && !arena.used.Test(first + slices) &&
+           arena.pages[first + slices].load(kRelaxed) == 0) {
+        ++slices;
+    }
+    return slices;
+}
+
+bool ArenaSet::CommitAhead(char* base, size_t slices) noexcept {
+    size_t most = slice_committed() / kCommitAheadShare / kSliceSize;
+    if (most > kCommitAheadSlices) most = kCommitAheadSlices;
+    if (most == 0 || warm_slices() > kRetainedSlices) return false;
+    Arena& arena = *RecordOf(AddressOf(base));
+    const size_t behind = arena.SliceOf(AddressOf(base)) + slices;
+    {
+        const os::LockGuard guard(lock_);
+        most = ColdBehind(arena, behind, most);
+        if (most != 0) MarkUsed(arena, behind, most, kNobody);  // nobody else's meanwhile
+    }
+    if (most == 0) return false;
+    const bool done = Commit(base, base + (slices + most) * kSliceSize);
+    const os::LockGuard guard(lock_);
+    FreeLocked(arena, behind, most, false);
+    return done;
 }
 
 bool ArenaSet::Decommit(char* from, char* to, size_t missing) noexcept {

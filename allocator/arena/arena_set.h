@@ -59,6 +59,12 @@ public:
     // which is then given back: what was committed stays. REQUIRES: the caller does not hold the set's lock.
     bool Commit(char* from, char* to) noexcept;
 
+    // Commits all of the `slices` at `base`, which the caller holds and will soon want whole, and some behind them
+    // that are free and have no page: those are free slices with pages then, as others are. So that who takes
+    // slice after slice comes to the system less often; kCommitAheadShare of what is committed at most, and only when
+    // hardly any free slice has pages. False when it is not worth it or the system refuses: nothing has changed.
+    bool CommitAhead(char* base, size_t slices) noexcept;
+
     // Decommits [from, to) of slices that the caller holds; nothing behind `to` may be committed. A
     // failed call leaves it committed. REQUIRES: page multiples. `missing` bytes of it are holes.
     bool Decommit(char* from, char* to, size_t missing = 0) noexcept;
@@ -164,6 +170,8 @@ private:
     Arena* AddArena(os::Access access) noexcept;
     void Insert(Arena* arena) noexcept;
     void Unlink(Arena* arena) noexcept;
+    size_t ColdBehind(const Arena& arena, size_t first, size_t most) const noexcept;
+    void FreeLocked(Arena& arena, size_t first, size_t slices, bool dirty) noexcept;
     struct Place;
     static void FindPlace(Arena& arena, size_t slices, size_t alignment, Place& best) noexcept;
     static size_t FindSparse(const Arena& arena, size_t slices) noexcept;

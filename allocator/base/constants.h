@@ -107,6 +107,9 @@ inline constexpr size_t kLeastHolePages = 1;
 // After so many looks that found nothing changed, one every kDepotEpochs; at so many slabs of a class at once.
 inline constexpr uint8_t kQuietLooks = 2;
 inline constexpr uint32_t kHoleLooks = 32;
+// Slabs that need pages take this share of what is committed at once, up to so many slices.
+inline constexpr size_t kCommitAheadShare = 64;
+inline constexpr size_t kCommitAheadSlices = 16;
 // Free slices kept committed whatever their age: the next allocation needs a few.
 inline constexpr size_t kRetainedSlices = 2;
 

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/constants.h"
+#include "base/prefetch.h"
 #include "slab/slab.h"
 
 namespace strata::cache {
@@ -70,6 +71,9 @@ struct Bin {
         void* const found = top[-1].block;
         if (STRATA_UNLIKELY(found == nullptr)) return false;
         alloc_top = top - 1;
+        // What the next pop will hand out: its owner writes to it at once, and nobody here has touched it since it
+        // was freed. Below the last block is the header's null.
+        PrefetchForWrite(top[-2].block);
         block = {found, top[-1].state};
         return true;
     }

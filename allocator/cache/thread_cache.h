@@ -27,7 +27,7 @@ struct HeapSlot {
     HeapBins* bins;       // nullptr until earned
 };
 
-inline constexpr size_t kHeapSlots = 16;
+inline constexpr size_t kHeapSlots = 128;
 inline constexpr size_t kVeilWords = (kSizeClasses + 63) / 64;
 
 // What veil.h keeps of each bin.

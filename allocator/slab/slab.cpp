@@ -42,7 +42,8 @@ bool Grow(Slab& slab, bool grow_fast) noexcept {
     if (slab.hardened) step = all;  // there is more to choose from
     // Whole steps end at a page; the last one at the end of the last block.
     size_t end = RoundUp(used + step, kPageSize);
-    const size_t have = arena::g_arenas.CommittedPrefix(slab.base, slab.slices);
+    size_t have = arena::g_arenas.CommittedPrefix(slab.base, slab.slices);
+    if (grow_fast && have < end && arena::g_arenas.CommitAhead(slab.base, slab.slices)) have = all;
     if (end < have) end = have;
     if (end > all) end = all;
     if (!arena::g_arenas.Commit(slab.base, slab.base + end)) {
