@@ -103,7 +103,7 @@ public:
     // True when Purge has something to do, cheaply.
     bool WantsPurge(uint64_t now) const noexcept {
         return now / kEpochMilliseconds != last_epoch_.load(std::memory_order_relaxed) &&
-               (warm_slices_.load(std::memory_order_relaxed) > g_purge_policy.retained_slices ||
+               (warm_slices_.load(std::memory_order_relaxed) > Retained() ||
                 warm_executable_.load(std::memory_order_relaxed) != 0);
     }
 
@@ -161,6 +161,10 @@ private:
         const size_t all = slice_committed() + outside();
         const size_t unused = idle();
         return all > unused ? all - unused : 0;
+    }
+    // Free slices that keep their pages for good. None of metadata: its chunks come and go within slices.
+    size_t Retained() const noexcept {
+        return map_ != nullptr ? g_purge_policy.retained_slices : 0;
     }
     std::atomic<size_t>& WarmOf(const Arena& arena) noexcept;
     size_t WarmSurplus(const Arena& arena) noexcept;

@@ -1,5 +1,8 @@
 #include "arena/metadata.h"
 
+#include <bit>
+
+#include "base/bitmap.h"
 #include "base/bits.h"
 #include "base/constants.h"
 
@@ -24,7 +27,12 @@ struct Metadata::Slice {
     uint32_t used;   // chunks handed out
     uint32_t fresh;  // offset of the first byte never handed out
     uint32_t limit;  // offset of the end of the committed pages
+    uint16_t
+        holes;  // a one for each page before the limit that is not; chunks in them are not in `free`
+    uint16_t seen_used;  // `used` when PunchHoles last looked
+    uint8_t quiet;       // how often it was the same
 };
+static_assert(kPagesPerSlice == 16, "holes has so many bits");
 
 size_t Metadata::ClassOf(size_t bytes) noexcept {
     if (bytes <= kLinearLimit) return (bytes + kLinearStep - 1) / kLinearStep - 1;
@@ -56,8 +64,102 @@ void Metadata::Unlink(size_t chunk_class, Slice* slice) noexcept {
     if (slice->next != nullptr) slice->next->previous = slice->previous;
 }
 
+// ---- holes -------------------------------------------------------------------------------------------
+
+bool Metadata::HasHole(const Slice& slice, size_t begin, size_t end) noexcept {
+    for (size_t page = begin / kPageSize; page * kPageSize < end; ++page) {
+        if ((slice.holes >> page & 1) != 0) return true;
+    }
+    return false;
+}
+
+// Commits the pages again; the chunks in them can be had.
+bool Metadata::CloseHoles(Slice& slice, size_t chunk_bytes) noexcept {
+    char* const base = reinterpret_cast<char*>(&slice);
+    const auto missing = static_cast<size_t>(std::popcount(slice.holes)) * kPageSize;
+    if (!arenas_.FillHoles(base, slice.limit, missing)) return false;
+    for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
+        if (!HasHole(slice, at, at + chunk_bytes)) continue;
+        auto* const chunk = reinterpret_cast<Slice::FreeChunk*>(base + at);
+        chunk->next = slice.free;
+        slice.free = chunk;
+    }
+    slice.holes = 0;
+    return true;
+}
+
+void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
+    char* const base = reinterpret_cast<char*>(&slice);
+    // First a one for each page with a chunk in use, or the header.
+    Bitmap<kSliceSize / kLinearStep> free_chunks = {};
+    for (const Slice::FreeChunk* chunk = slice.free; chunk != nullptr; chunk = chunk->next) {
+        const auto at = static_cast<size_t>(reinterpret_cast<const char*>(chunk) - base);
+        free_chunks.SetRange((at - kHeaderBytes) / chunk_bytes, 1);
+    }
+    uint32_t needed = 1;
+    for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
+        if (free_chunks.Test((at - kHeaderBytes) / chunk_bytes)) continue;
+        for (size_t page = at / kPageSize; page * kPageSize < at + chunk_bytes; ++page) {
+            needed |= 1u << page;
+        }
+    }
+    const size_t pages = slice.limit / kPageSize;
+    for (size_t page = 1; page < pages; ++page) {
+        size_t end = page;
+        while (end < pages && (needed >> end & 1) == 0) ++end;
+        if (end == page) continue;
+        if (!arenas_.DecommitHole(base + page * kPageSize, (end - page) * kPageSize)) break;
+        slice.holes |= static_cast<uint16_t>((1u << end) - (1u << page));
+        page = end;
+    }
+    if (slice.holes == 0) return;
+    // Chunks that have a byte in a hole leave the list.
+    slice.free = nullptr;
+    for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
+        if (!free_chunks.Test((at - kHeaderBytes) / chunk_bytes)) continue;
+        if (HasHole(slice, at, at + chunk_bytes)) continue;
+        auto* const chunk = reinterpret_cast<Slice::FreeChunk*>(base + at);
+        chunk->next = slice.free;
+        slice.free = chunk;
+    }
+}
+
+void Metadata::PunchHoles() noexcept {
+    const os::LockGuard guard(lock_);
+    for (size_t i = 0; i < kClasses; ++i) {
+        for (Slice* slice = partial_[i]; slice != nullptr; slice = slice->next) {
+            if (slice->used != slice->seen_used) {
+                slice->seen_used = static_cast<uint16_t>(slice->used);
+                slice->quiet = 0;
+            } else if (slice->holes == 0 && slice->quiet <= kQuietLooks &&
+                       ++slice->quiet == kQuietLooks) {
+                PunchHolesIn(*slice, ChunkBytes(i));
+            }
+        }
+    }
+}
+
+// Gives back a slice without a chunk in use; or not, when the system refuses to make its pages what the arenas take
+// them for, a prefix of it.
+void Metadata::FreeSlice(size_t chunk_class, Slice* slice) noexcept {
+    Unlink(chunk_class, slice);
+    char* const base = reinterpret_cast<char*>(slice);
+    const auto missing = static_cast<size_t>(std::popcount(slice->holes)) * kPageSize;
+    if (missing != 0 && !arenas_.Decommit(base, base + slice->limit, missing) &&
+        !arenas_.FillHoles(base, slice->limit, missing)) {
+        return Link(chunk_class, slice);
+    }
+    arenas_.Free(base, 1);
+}
+
+bool Metadata::IsFull(const Slice& slice, size_t chunk_bytes) noexcept {
+    return slice.free == nullptr && slice.holes == 0 && slice.fresh + chunk_bytes > kSliceSize;
+}
+
 // Makes room for one more fresh chunk.
 bool Metadata::Grow(Slice& slice, size_t chunk_bytes) noexcept {
+    if (slice.holes != 0 && CloseHoles(slice, chunk_bytes) && slice.free != nullptr) return true;
+    if (slice.holes != 0 && HasHole(slice, slice.fresh, slice.fresh + chunk_bytes)) return false;
     if (slice.fresh + chunk_bytes <= slice.limit) return true;
     if (slice.fresh + chunk_bytes > kSliceSize) return false;
     // One page at first, then a quarter of the slice at a time.
@@ -119,9 +221,7 @@ void* Metadata::Allocate(size_t bytes) noexcept {
         slice->fresh += static_cast<uint32_t>(chunk_bytes);
     }
     ++slice->used;
-    if (slice->free == nullptr && slice->fresh + chunk_bytes > kSliceSize) {
-        Unlink(chunk_class, slice);
-    }
+    if (IsFull(*slice, chunk_bytes)) Unlink(chunk_class, slice);
     return chunk;
 }
 
@@ -130,14 +230,13 @@ void Metadata::Free(void* chunk, size_t bytes) noexcept {
     const size_t chunk_bytes = ChunkBytes(chunk_class);
     Slice* slice = reinterpret_cast<Slice*>(RoundDown(AddressOf(chunk), kSliceSize));
     const os::LockGuard guard(lock_);
-    const bool was_full = slice->free == nullptr && slice->fresh + chunk_bytes > kSliceSize;
+    const bool was_full = IsFull(*slice, chunk_bytes);
     auto* const node = static_cast<Slice::FreeChunk*>(chunk);
     node->next = slice->free;
     slice->free = node;
     if (was_full) Link(chunk_class, slice);
     if (--slice->used == 0 && (slice->next != nullptr || slice->previous != nullptr)) {
-        Unlink(chunk_class, slice);
-        arenas_.Free(reinterpret_cast<char*>(slice), 1);
+        FreeSlice(chunk_class, slice);
     }
 }
 
@@ -163,9 +262,7 @@ void Metadata::Purge() noexcept {
         Slice* next = nullptr;
         for (Slice* slice = partial_[i]; slice != nullptr; slice = next) {
             next = slice->next;
-            if (slice->used != 0) continue;
-            Unlink(i, slice);
-            arenas_.Free(reinterpret_cast<char*>(slice), 1);
+            if (slice->used == 0) FreeSlice(i, slice);
         }
     }
 }

@@ -34,6 +34,10 @@ public:
     // Gives back the slices without a chunk in use that were kept for the next chunk.
     void Purge() noexcept;
 
+    // To be called now and then: decommits pages without a chunk in use, of slices in which as many chunks were in
+    // use at the last kQuietLooks calls. The next need for a chunk commits them again.
+    void PunchHoles() noexcept;
+
     // For fork in the POSIX build.
     os::Lock& lock() noexcept { return lock_; }
 
@@ -44,6 +48,11 @@ private:
 
     static size_t ClassOf(size_t bytes) noexcept;
     static size_t ChunkBytes(size_t chunk_class) noexcept;
+    static bool HasHole(const Slice& slice, size_t begin, size_t end) noexcept;
+    static bool IsFull(const Slice& slice, size_t chunk_bytes) noexcept;
+    bool CloseHoles(Slice& slice, size_t chunk_bytes) noexcept;
+    void PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept;
+    void FreeSlice(size_t chunk_class, Slice* slice) noexcept;
     Slice* AddSlice(size_t chunk_class) noexcept;
     Slice* SliceWithRoom(size_t chunk_class) noexcept;
     bool Grow(Slice& slice, size_t chunk_bytes) noexcept;

@@ -26,8 +26,7 @@ std::atomic<size_t>& ArenaSet::WarmOf(const Arena& arena) noexcept {
 size_t ArenaSet::WarmSurplus(const Arena& arena) noexcept {
     const size_t warm = WarmOf(arena).load(kRelaxed);
     if (arena.access != os::Access::kReadWrite) return warm;
-    const size_t retained = g_purge_policy.retained_slices;
-    return warm > retained ? warm - retained : 0;
+    return warm > Retained() ? warm - Retained() : 0;
 }
 
 void ArenaSet::Purge(uint64_t now, bool everything) noexcept {

@@ -88,7 +88,10 @@ void PurgeTick(Heap& heap) noexcept {
         heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {
         DrainDepots(heap, true);
         PunchHolesIn(heap);
-        if (heap.is_process_heap) TakeFromSleepers(heap, epoch);
+        if (heap.is_process_heap) {
+            TakeFromSleepers(heap, epoch);
+            arena::g_metadata.PunchHoles();
+        }
     }
     PurgeProcess(now);
 }

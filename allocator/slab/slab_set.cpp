@@ -160,7 +160,7 @@ void SlabSet::PunchHolesInSparse() noexcept {
     if (partial_ == nullptr) return;
     Slab* slab = partial_->previous;
     for (uint32_t i = 0; i < kHoleLooks; ++i, slab = slab->previous) {
-        if (slab->free + slab->absent >= slab->limit / 2) PunchHoles(*slab);
+        if (slab->free + slab->absent >= slab->limit / 4) PunchHoles(*slab);
         if (slab == partial_) return;
     }
 }
