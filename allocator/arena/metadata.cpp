@@ -27,7 +27,7 @@ struct Metadata::Slice {
     uint32_t used;   // chunks handed out
     uint32_t fresh;  // offset of the first byte never handed out
     uint32_t limit;  // offset of the end of the committed pages
-    uint16_t holes;      // a one for each page before the limit that is none; `free` has no chunk there
+    uint16_t holes;  // a one for each page before the limit that is none; `free` has no chunk there
     uint16_t seen_used;  // `used` when PunchHoles last looked
     uint8_t quiet;       // how often it was the same
 };
