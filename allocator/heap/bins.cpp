@@ -114,13 +114,21 @@ bool MayGrow(const Bin& bin, SizeClass size_class, uint32_t before, uint32_t wan
     return cache.room + more <= arena::g_arenas.AllowedIdle() / kRoomShare;
 }
 
+// The capacity that a larger magazine in the place of this one, or of none, would have; its own when there is no
+// larger one to be had.
+uint32_t GrownCapacity(const Bin& bin, SizeClass size_class, const Magazine* magazine) noexcept {
+    const uint32_t capacity = magazine == nullptr ? 0 : magazine->capacity;
+    const uint32_t wanted = NextCapacity(capacity, size_class);
+    return MayGrow(bin, size_class, capacity, wanted) ? wanted : capacity;
+}
+
 // The empty magazine for allocation, or a larger one in its place if there is a larger one to be had;
 // nullptr when there is none and memory is short.
 Magazine* GrowAllocMagazine(Bin& bin, SizeClass size_class) noexcept {
     Magazine* const old = bin.alloc_magazine();
     const uint32_t capacity = old == nullptr ? 0 : old->capacity;
-    const uint32_t wanted = NextCapacity(capacity, size_class);
-    if (wanted == capacity || !MayGrow(bin, size_class, capacity, wanted)) return old;
+    const uint32_t wanted = GrownCapacity(bin, size_class, old);
+    if (wanted == capacity) return old;
     Spares& spares = ThisThreadsSpares();
     Magazine* const magazine = spares.Create(wanted);
     if (magazine == nullptr) return old;
@@ -135,9 +143,8 @@ Magazine* GrowAllocMagazine(Bin& bin, SizeClass size_class) noexcept {
 bool GrowFreeMagazine(Bin& bin, SizeClass size_class) noexcept {
     Magazine* const old = bin.free_magazine();
     const uint32_t capacity = old == nullptr ? 0 : old->capacity;
-    const uint32_t wanted = NextCapacity(capacity, size_class);
+    const uint32_t wanted = GrownCapacity(bin, size_class, old);
     if (wanted == capacity) return false;
-    if (!MayGrow(bin, size_class, capacity, wanted)) return false;
     Spares& spares = ThisThreadsSpares();
     Magazine* const magazine = spares.Create(wanted);
     if (magazine == nullptr) return false;
@@ -219,25 +226,30 @@ bool Refill(Heap& heap, Bin& bin, SizeClass size_class) noexcept {
     }
     PurgeTick(heap);
     ClassState& state = heap.classes[Index(size_class)];
+    const slab::SlabRequest request = heap.RequestFor(size_class);
+    Magazine* const empty = bin.alloc_magazine();
+    const bool grows = empty == nullptr || GrownCapacity(bin, size_class, empty) != empty->capacity;
     Magazine* filled = nullptr;
+    uint32_t taken = 0;
     {
         const PartGuard guard(heap, size_class);
         filled = TakeFromDepot(heap, size_class);
+        if (filled == nullptr && !grows) {
+            taken = state.slabs.Take(request, empty->blocks, SlabRefill(*empty, size_class));
+        }
     }
     if (filled != nullptr) {
-        Magazine* const empty = bin.alloc_magazine();
         NoteRoom(bin, size_class, empty == nullptr ? 0 : empty->capacity, filled->capacity);
         bin.SetAlloc(filled, filled->count);
         if (empty != nullptr) ThisThreadsSpares().Destroy(empty);
         return true;
     }
-    Magazine* const magazine = GrowAllocMagazine(bin, size_class);
-    if (magazine == nullptr) return false;
-    uint32_t taken = 0;
-    {
+    Magazine* magazine = empty;
+    if (grows) {
+        magazine = GrowAllocMagazine(bin, size_class);
+        if (magazine == nullptr) return false;
         const PartGuard guard(heap, size_class);
-        taken = state.slabs.Take(heap.RequestFor(size_class), magazine->blocks,
-                                 SlabRefill(*magazine, size_class));
+        taken = state.slabs.Take(request, magazine->blocks, SlabRefill(*magazine, size_class));
     }
     bin.SetAlloc(magazine, taken);
     return taken != 0;
