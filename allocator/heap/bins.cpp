@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "arena/process_arenas.h"
+#include "heap/hand_in.h"
 #include "heap/heap.h"
 #include "heap/sampling.h"
 #include "heap/tick.h"
@@ -18,34 +19,6 @@ using cache::Spares;
 using cache::ThreadCache;
 
 namespace {
-
-// Two threads that free one block within the same few nanoseconds may both find it live, as the fast path
-// reads and writes its state with plain instructions (ADR 20). The block is then in two magazines. A block
-// that a thread freed has the state kFreeDirty until it is handed in, and no other then: the second of the
-// two to leave its thread is known by that, at the latest by the slab's bitmap.
-
-// Notes that blocks which the calling thread has freed leave it.
-void HandIn(Heap& heap, SizeClass size_class, const FreeBlock* blocks, uint32_t count) noexcept {
-    for (uint32_t i = 0; i < count; ++i) {
-        if (STRATA_UNLIKELY(LoadState(blocks[i].state) !=
-                            static_cast<uint8_t>(State::kFreeDirty))) {
-            os::FatalDoubleFree(os::Operation::kFree, blocks[i].block, &heap,
-                                InfoOf(size_class).usable);
-        }
-        StoreState(blocks[i].state, static_cast<uint8_t>(State::kFreeHandedIn));
-    }
-}
-
-// The same of blocks that it took and has not used.
-void HandInUnused(Heap& heap, SizeClass size_class, const FreeBlock* blocks,
-                  uint32_t count) noexcept {
-    for (uint32_t i = 0; i < count; ++i) {
-        const uint8_t state = LoadState(blocks[i].state);
-        if (state == static_cast<uint8_t>(State::kFreeZero)) continue;
-        if (state == static_cast<uint8_t>(State::kFreeHandedIn)) continue;
-        HandIn(heap, size_class, blocks + i, 1);
-    }
-}
 
 uint32_t NextCapacity(uint32_t capacity, SizeClass size_class) noexcept {
     const uint32_t most = InfoOf(size_class).magazine_max;
