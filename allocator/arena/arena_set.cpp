@@ -219,6 +219,7 @@ bool ArenaSet::CommitAhead(char* base, size_t slices) noexcept {
     if (most > kCommitAheadSlices) most = kCommitAheadSlices;
     if (most == 0 || warm_slices() > kRetainedSlices) return false;
     Arena& arena = *RecordOf(AddressOf(base));
+    if (arena.access != os::Access::kReadWrite) return false;  // hardly anybody could use them
     const size_t behind = arena.SliceOf(AddressOf(base)) + slices;
     {
         const os::LockGuard guard(lock_);

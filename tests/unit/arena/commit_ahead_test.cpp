@@ -102,6 +102,14 @@ TEST_F(CommitAheadTest, EndsWithTheArena) {
     }
 }
 
+TEST_F(CommitAheadTest, NotInExecutableArenas) {
+    UseEnoughFor(4);
+    char* const base = arenas_->Allocate(1, 1, kMe, os::Access::kReadWriteExecute);
+    ASSERT_NE(base, nullptr);
+    EXPECT_FALSE(arenas_->CommitAhead(base, 1));
+    EXPECT_EQ(arenas_->CommittedPrefix(base, 1), 0u);
+}
+
 TEST_F(CommitAheadTest, ARefusedCommitChangesNothing) {
     UseEnoughFor(2);
     char* const base = Take(1);
