@@ -89,13 +89,12 @@ bool Metadata::CloseHoles(Slice& slice, size_t chunk_bytes) noexcept {
 
 void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
     char* const base = reinterpret_cast<char*>(&slice);
-    // First a one for each page with a chunk in use, or the header.
     Bitmap<kSliceSize / kLinearStep> free_chunks = {};
     for (const Slice::FreeChunk* chunk = slice.free; chunk != nullptr; chunk = chunk->next) {
         const auto at = static_cast<size_t>(reinterpret_cast<const char*>(chunk) - base);
         free_chunks.SetRange((at - kHeaderBytes) / chunk_bytes, 1);
     }
-    uint32_t needed = 1;
+    uint32_t needed = 1;  // a one for each page with a chunk in use, or the header
     for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
         if (free_chunks.Test((at - kHeaderBytes) / chunk_bytes)) continue;
         for (size_t page = at / kPageSize; page * kPageSize < at + chunk_bytes; ++page) {
