@@ -30,6 +30,12 @@ struct Metadata::Slice {
     uint16_t holes;  // a one for each page before the limit that is none; `free` has no chunk there
     uint16_t seen_used;  // `used` when PunchHoles last looked
     uint8_t quiet;       // how often it was the same
+
+    void Put(void* chunk) noexcept {
+        auto* const node = static_cast<FreeChunk*>(chunk);
+        node->next = free;
+        free = node;
+    }
 };
 static_assert(kPagesPerSlice == 16, "holes has so many bits");
 
@@ -79,9 +85,7 @@ bool Metadata::CloseHoles(Slice& slice, size_t chunk_bytes) noexcept {
     if (!arenas_.FillHoles(base, slice.limit, missing)) return false;
     for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
         if (!HasHole(slice, at, at + chunk_bytes)) continue;
-        auto* const chunk = reinterpret_cast<Slice::FreeChunk*>(base + at);
-        chunk->next = slice.free;
-        slice.free = chunk;
+        slice.Put(base + at);
     }
     slice.holes = 0;
     return true;
@@ -116,9 +120,7 @@ void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
     for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
         if (!free_chunks.Test((at - kHeaderBytes) / chunk_bytes)) continue;
         if (HasHole(slice, at, at + chunk_bytes)) continue;
-        auto* const chunk = reinterpret_cast<Slice::FreeChunk*>(base + at);
-        chunk->next = slice.free;
-        slice.free = chunk;
+        slice.Put(base + at);
     }
 }
 
@@ -229,9 +231,7 @@ void Metadata::Free(void* chunk, size_t bytes) noexcept {
     Slice* slice = reinterpret_cast<Slice*>(RoundDown(AddressOf(chunk), kSliceSize));
     const os::LockGuard guard(lock_);
     const bool was_full = IsFull(*slice, chunk_bytes);
-    auto* const node = static_cast<Slice::FreeChunk*>(chunk);
-    node->next = slice->free;
-    slice->free = node;
+    slice->Put(chunk);
     if (was_full) Link(chunk_class, slice);
     if (--slice->used == 0 && (slice->next != nullptr || slice->previous != nullptr)) {
         FreeSlice(chunk_class, slice);
