@@ -137,6 +137,8 @@ inline constexpr size_t kParkedSlices = 8;
 inline constexpr size_t kParkedBytes = 512 * 1024;
 // One in so many is freed with a look at the clock, which the purge needs.
 inline constexpr uint32_t kParksPerTick = 32;
+// So many live runs of a heap are looked at every kDepotEpochs, whether they have pages behind their end.
+inline constexpr uint32_t kRunLooks = 64;
 // Freed runs kept whole, committed and recorded, for the next request of about their size.
 inline constexpr size_t kRunCacheEntries = 16;
 inline constexpr size_t kRunCacheBytes = size_t{32} << 20;

@@ -58,9 +58,9 @@ BlockInfo DescribeRun(const LargeRun& run, const void* pointer) noexcept {
     info.block = run.base;
     info.usable = run.usable();
     info.requested = run.requested.load(kRelaxed);
-    info.status = run.state.load(kRelaxed) != slab::RunState::kLive ? BlockStatus::kFreed
-                  : run.base != pointer                             ? BlockStatus::kInterior
-                                                                    : BlockStatus::kLive;
+    info.status = !run.IsLive()         ? BlockStatus::kFreed
+                  : run.base != pointer ? BlockStatus::kInterior
+                                        : BlockStatus::kLive;
     return info;
 }
 

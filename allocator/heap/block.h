@@ -46,8 +46,7 @@ STRATA_INLINE bool FindBlock(const void* pointer, Block& block) noexcept {
     }
     if (entry->kind.load(std::memory_order_relaxed) != arena::SliceKind::kRun) return false;
     auto* const run = static_cast<slab::LargeRun*>(entry->record.load(std::memory_order_relaxed));
-    if (run->base != pointer || run->state.load(std::memory_order_relaxed) != slab::RunState::kLive)
-        return false;
+    if (run->base != pointer || !run->IsLive()) return false;
     block.run = run;
     block.heap = static_cast<Heap*>(run->heap);
     block.requested = run->requested.load(std::memory_order_relaxed);

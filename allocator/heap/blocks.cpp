@@ -145,7 +145,7 @@ void Free(Heap* expected, void* pointer) noexcept {
         GiveBlock(heap, BinFor(heap, size_class), size_class, {pointer, block.state});
         return;
     }
-    if (!slab::MarkFree(*block.run)) {
+    if (STRATA_UNLIKELY(!MarkRunFree(heap, *block.run))) {
         os::FatalDoubleFree(os::Operation::kFree, pointer, &heap, block.usable);
     }
     PurgeTick(heap);

@@ -69,7 +69,8 @@ public:
     std::atomic<size_t> depot_bytes;
 
     os::Lock runs_lock;
-    slab::LargeRun* runs;  // guarded by runs_lock
+    slab::LargeRun* runs;       // guarded by runs_lock
+    slab::LargeRun* next_look;  // the next one that TrimRuns looks at, if any; guarded by runs_lock
     // Of a heap that cannot grow: all its blocks. What is in it is guarded by runs_lock.
     slab::Region* region;
 

@@ -17,12 +17,12 @@ bool ParkRun(Heap& heap, LargeRun& run) noexcept {
     if (STRATA_UNLIKELY(cache == nullptr)) cache = cache::CreateThreadCache();
     if (cache == nullptr || cache == &cache::g_detached_cache) return false;
     if (cache->parked[run.slices] != nullptr) return false;
-    if (run.committed > kParkedBytes) return false;
+    if (run.Committed() > kParkedBytes) return false;
     // What was parked longer ago is less likely to be asked for than this one.
-    if (cache->parked_bytes + run.committed > kParkedBytes) ReleaseParkedRuns(*cache, true);
+    if (cache->parked_bytes + run.Committed() > kParkedBytes) ReleaseParkedRuns(*cache, true);
     cache->parks_left = kParksPerTick;
     cache->parked[run.slices] = &run;
-    cache->parked_bytes += run.committed;
+    cache->parked_bytes += run.Committed();
     run.freed_epoch = heap.ticked_epoch.load(std::memory_order_relaxed);
     return true;
 }
@@ -35,7 +35,7 @@ void ReleaseParkedRuns(ThreadCache& cache, bool everything) noexcept {
         const bool due = epoch - run->freed_epoch >= arena::g_purge_policy.decay_epochs;
         if (!everything && !due) continue;
         place = nullptr;
-        cache.parked_bytes -= run->committed;
+        cache.parked_bytes -= run->Committed();
         UnlinkRun(*static_cast<Heap*>(run->heap), *run);
         slab::FreeRun(run);
     }

@@ -17,9 +17,9 @@ STRATA_INLINE slab::LargeRun* TakeParkedRun(cache::ThreadCache& cache, size_t by
     if (bytes > kParkedSlices * kSliceSize) return nullptr;
     slab::LargeRun*& place = cache.parked[DivideUp(bytes, kSliceSize)];
     slab::LargeRun* const run = place;
-    if (run == nullptr || STRATA_UNLIKELY(run->committed < bytes)) return nullptr;
+    if (run == nullptr || STRATA_UNLIKELY(run->Committed() < bytes)) return nullptr;
     place = nullptr;
-    cache.parked_bytes -= run->committed;
+    cache.parked_bytes -= run->Committed();
     slab::ReviveRun(*run, bytes, zero);
     return run;
 }
@@ -36,12 +36,12 @@ STRATA_INLINE bool ParkIfFast(void* block) noexcept {
     cache::ThreadCache* const cache = cache::TryCurrentCache();
     if (cache == nullptr || cache->parked[slices] != nullptr || cache->parks_left == 0)
         return false;
-    if (cache->parked_bytes + run->committed > kParkedBytes) return false;
+    if (cache->parked_bytes + run->Committed() > kParkedBytes) return false;
     const Heap* const heap = g_process_heap.load(relaxed);
     if (run->heap != heap || !heap->is_plain || !slab::MarkFree(*run)) return false;
     --cache->parks_left;
     cache->parked[slices] = run;
-    cache->parked_bytes += run->committed;
+    cache->parked_bytes += run->Committed();
     run->freed_epoch = heap->ticked_epoch.load(relaxed);
     return true;
 }

@@ -271,6 +271,7 @@ void DestroyHeap(Heap* heap) noexcept {
         if (slab::MarkFree(*run)) slab::FreeRun(run);
     }
     heap->runs = nullptr;
+    heap->next_look = nullptr;
     RetireAllGuarded(*heap);
     if (heap->quarantine != nullptr) DestroyQuarantine(heap->quarantine);
     heap->quarantine = nullptr;

@@ -85,7 +85,7 @@ ClassStatistics CollectRuns(Heap& heap) noexcept {
     for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
         ++sum.slabs;
         sum.committed += run->extent();
-        if (run->state.load(kRelaxed) != slab::RunState::kLive) continue;  // parked
+        if (!run->IsLive()) continue;  // parked
         ++sum.live_blocks;
         sum.live_bytes += run->requested.load(kRelaxed);
     }
@@ -160,8 +160,8 @@ bool IsConsistent(Heap& heap) noexcept {
     const PartGuard guard(heap, heap.runs_lock);
     for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
         const size_t requested = run->requested.load(kRelaxed);
-        good = good && run->heap == &heap && requested <= run->committed &&
-               run->committed <= run->capacity() &&
+        good = good && run->heap == &heap && requested <= run->Committed() &&
+               run->Committed() <= run->capacity() &&
                arena::g_slice_map.Find(AddressOf(run->base)) != nullptr &&
                (!heap.check_tail || IsTailIntact(run->base + requested));
     }

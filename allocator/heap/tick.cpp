@@ -4,6 +4,7 @@
 #include "heap/bins.h"
 #include "heap/parked_runs.h"
 #include "heap/registry.h"
+#include "heap/runs.h"
 #include "heap/sampling.h"
 #include "os/process.h"
 
@@ -88,6 +89,7 @@ void PurgeTick(Heap& heap) noexcept {
         heap.drained_epoch.compare_exchange_strong(drained, epoch, std::memory_order_relaxed)) {
         DrainDepots(heap, true);
         PunchHolesIn(heap);
+        TrimRuns(heap, false);
         if (heap.is_process_heap) {
             TakeFromSleepers(heap, epoch);
             arena::g_metadata.PunchHoles();

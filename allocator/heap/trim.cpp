@@ -6,6 +6,7 @@
 #include "heap/parked_runs.h"
 #include "heap/quarantine.h"
 #include "heap/registry.h"
+#include "heap/runs.h"
 #include "heap/statistics.h"
 #include "os/process.h"
 
@@ -38,6 +39,7 @@ void Trim(Heap& heap) noexcept {
     }
     HandInOwnBins(heap);
     DrainDepots(heap, false);
+    TrimRuns(heap, true);
     if (heap.quarantine != nullptr) DrainQuarantine(heap);
 }
 

@@ -106,7 +106,7 @@ bool NextOwned(Heap& heap, WalkEntry& entry, uintptr_t from) noexcept {
     }
     if (slice.kind.load(kRelaxed) != SliceKind::kSlab) {
         const LargeRun& run = *static_cast<const LargeRun*>(slice.record.load(kRelaxed));
-        if (run.state.load(kRelaxed) == slab::RunState::kLive) return SetRun(entry, run);
+        if (run.IsLive()) return SetRun(entry, run);
         return NextOwned(heap, entry, AddressOf(run.base) + run.capacity());  // parked
     }
     const Slab& slab = *static_cast<const Slab*>(slice.record.load(kRelaxed));

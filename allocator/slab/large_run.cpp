@@ -19,26 +19,40 @@ using arena::g_slice_map;
 
 size_t PagesUp(size_t bytes) noexcept { return RoundUp(bytes == 0 ? 1 : bytes, kPageSize); }
 
+void SetCommitted(LargeRun& run, size_t bytes) noexcept {
+    run.committed.store(bytes, std::memory_order_relaxed);
+}
+
 // Commits up to `end` bytes from the base.
 bool CommitTo(LargeRun& run, size_t end) noexcept {
-    if (end <= run.committed) return true;
+    const size_t have = run.Committed();
+    if (end <= have) return true;
     if (run.direct) {
-        const size_t fresh = end - run.committed;
-        if (!g_memory.Commit(run.base + run.committed, fresh, fresh, run.access)) return false;
+        const size_t fresh = end - have;
+        if (!g_memory.Commit(run.base + have, fresh, fresh, run.access)) return false;
         CountDirectCommitted(fresh, 0);
     } else if (!g_arenas.Commit(run.base, run.base + end)) {
         return false;
     }
-    run.committed = end;
+    SetCommitted(run, end);
     return true;
 }
 
-// Gives back what a direct block has behind `end`. In a shared arena, whole slices go back instead.
-void DecommitTail(LargeRun& run, size_t end) noexcept {
-    const size_t tail = run.committed - end;
-    if (!g_memory.Decommit(run.base + end, tail, tail)) return;
-    CountDirectCommitted(0, tail);
-    run.committed = end;
+// How far it is committed: where it lies on slices that had pages, perhaps further than it knows.
+size_t CommittedEnd(const LargeRun& run) noexcept {
+    return run.direct ? run.Committed() : g_arenas.CommittedPrefix(run.base, run.slices);
+}
+
+// Gives back what is committed behind `end`, which is below CommittedEnd.
+void DecommitBehind(LargeRun& run, size_t end) noexcept {
+    const size_t tail = CommittedEnd(run) - end;
+    if (run.direct) {
+        if (!g_memory.Decommit(run.base + end, tail, tail)) return;
+        CountDirectCommitted(0, tail);
+    } else if (!g_arenas.Decommit(run.base + end, run.base + end + tail)) {
+        return;
+    }
+    SetCommitted(run, end);
     if (run.touched > end) run.touched = end;
 }
 
@@ -57,7 +71,7 @@ bool PlaceShared(LargeRun& run, size_t bytes, size_t alignment) noexcept {
     run.base = g_arenas.Allocate(slices, step, kRunOwner, run.access);
     if (run.base == nullptr) return false;
     run.slices = slices;
-    run.committed = g_arenas.CommittedPrefix(run.base, slices);
+    SetCommitted(run, g_arenas.CommittedPrefix(run.base, slices));
     run.touched = g_arenas.IsDirty(run.base, slices) ? slices * kSliceSize : 0;
     if (CommitTo(run, PagesUp(bytes))) return true;
     g_arenas.Free(run.base, slices);
@@ -70,7 +84,7 @@ bool PlaceDirect(LargeRun& run, size_t bytes, size_t alignment) noexcept {
     run.direct = true;
     run.slices = g_arenas.DedicatedBytes(run.base) / kSliceSize;
     if (CommitTo(run, PagesUp(bytes))) return true;
-    g_arenas.FreeDedicated(run.base, run.committed);
+    g_arenas.FreeDedicated(run.base, run.Committed());
     return false;
 }
 
@@ -91,8 +105,8 @@ void CountDirectCommitted(size_t added, size_t removed) noexcept {
 void ReleaseRun(LargeRun* run) noexcept {
     g_slice_map.Clear(AddressOf(run->base), run->direct ? 1 : run->slices);
     if (run->direct) {
-        CountDirectCommitted(0, run->committed);
-        g_arenas.FreeDedicated(run->base, run->committed);
+        CountDirectCommitted(0, run->Committed());
+        g_arenas.FreeDedicated(run->base, run->Committed());
     } else {
         g_arenas.Free(run->base, run->slices);
     }
@@ -128,6 +142,7 @@ STRATA_INLINE LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
     run->tail = request.tail;
     ZeroAndTouch(*run, 0, request.bytes, request.zero);
     run->requested.store(request.bytes, std::memory_order_relaxed);
+    run->seen = ~size_t{0};
     run->state.store(RunState::kLive, std::memory_order_release);
     if (!cached) g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);
     return run;
@@ -158,6 +173,27 @@ void FreeRun(LargeRun* run) noexcept {
     ReleaseRun(run);
 }
 
+void TrimRun(LargeRun& run, bool at_once) noexcept {
+    const size_t before = run.requested.load(std::memory_order_relaxed);
+    if (!at_once && run.seen != before) {
+        run.seen = before;
+        return;
+    }
+    if (PagesUp(before + run.tail) >= CommittedEnd(run)) return;
+    RunState live = RunState::kLive;
+    if (!run.state.compare_exchange_strong(live, RunState::kTrimming, std::memory_order_acquire,
+                                           std::memory_order_relaxed)) {
+        return;
+    }
+    // It may have been freed and taken again in between.
+    const size_t end = PagesUp(run.requested.load(std::memory_order_relaxed) + run.tail);
+    if (end < CommittedEnd(run)) {
+        g_arenas.NoteUse(os::Milliseconds());
+        DecommitBehind(run, end);
+    }
+    run.state.store(RunState::kLive, std::memory_order_release);
+}
+
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
     const size_t old = run.requested.load(std::memory_order_relaxed);
     if (bytes > kMaxRequest - kArenaSize) return false;
@@ -180,12 +216,12 @@ bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
         g_slice_map.Clear(AddressOf(tail), run.slices - slices);
         g_arenas.Free(tail, run.slices - slices);
         run.slices = slices;
-        if (run.committed > run.capacity()) run.committed = run.capacity();
+        if (run.Committed() > run.capacity()) SetCommitted(run, run.capacity());
         if (run.touched > run.capacity()) run.touched = run.capacity();
     } else if (!CommitTo(run, PagesUp(extent))) {
         return false;
-    } else if (run.direct && PagesUp(extent) <= run.committed / 2) {
-        DecommitTail(run, PagesUp(extent));  // not for less: it may grow again
+    } else if (run.direct && PagesUp(extent) <= run.Committed() / 2) {
+        DecommitBehind(run, PagesUp(extent));  // not for less: it may grow again
     }
     if (extent > old) ZeroAndTouch(run, old, bytes, zero);
     run.requested.store(bytes, std::memory_order_relaxed);

@@ -22,17 +22,22 @@
 
 namespace strata::slab {
 
-enum class RunState : uint8_t { kLive, kFree };
+// A live run is kTrimming while TrimRun gives back what lies behind it: to everybody else it is live, but it
+// cannot be freed until that is done.
+enum class RunState : uint8_t { kLive, kFree, kTrimming };
 
 struct LargeRun {
     LargeRun* next;  // list of the owning heap, or of the cache
     LargeRun* previous;
     void* heap;
     char* base;
-    size_t slices;     // of the reservation when direct
-    size_t committed;  // bytes from base on
-    size_t touched;    // bytes from base on that may hold data; above, committed memory is zero
+    size_t slices;  // of the reservation when direct
+    // Bytes from base on. Belongs to whoever holds the run: its owner while he resizes it, the thread that freed it,
+    // TrimRun. Others may read it for a guess.
+    std::atomic<size_t> committed;
+    size_t touched;  // bytes from base on that may hold data; above, committed memory is zero
     std::atomic<size_t> requested;
+    size_t seen;  // what was requested when TrimRun last looked
     uint64_t freed_epoch;
     UserRecord user;  // if has_user; its slack is not used
     std::atomic<RunState> state;
@@ -41,6 +46,10 @@ struct LargeRun {
     uint8_t tail;  // bytes behind the requested ones that are not the caller's
     os::Access access;
 
+    bool IsLive() const noexcept {
+        return state.load(std::memory_order_relaxed) != RunState::kFree;
+    }
+    size_t Committed() const noexcept { return committed.load(std::memory_order_relaxed); }
     size_t capacity() const noexcept { return slices * kSliceSize; }
     // Whole pages, but for the tail.
     size_t usable() const noexcept { return extent() - tail; }
@@ -70,9 +79,12 @@ void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept;
 // A live run without user record; nullptr when memory is short.
 LargeRun* AllocateRun(const RunRequest& request) noexcept;
 
-// Marks a live run free; false when it is free already. Exactly one caller gets true.
+// Marks a live run free; false when it is free already. Exactly one caller gets true. False as well while TrimRun
+// is at it: whoever calls that knows how to wait for it.
 inline bool MarkFree(LargeRun& run) noexcept {
-    return run.state.exchange(RunState::kFree, std::memory_order_acq_rel) == RunState::kLive;
+    RunState live = RunState::kLive;
+    return run.state.compare_exchange_strong(live, RunState::kFree, std::memory_order_acq_rel,
+                                             std::memory_order_relaxed);
 }
 
 // Makes a run live again that MarkFree returned true for, without user record. With `zero`, its bytes
@@ -91,6 +103,11 @@ void FreeRun(LargeRun* run) noexcept;
 // from the old to the new requested size are zero; what the tail holds is the caller's business.
 // REQUIRES: nobody else looks at the record.
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
+
+// Decommits what a live run has behind its last page in use (it lies where others had more pages, or has shrunk), if
+// the same size was requested when this last looked, or `at_once`. REQUIRES: nobody resizes or trims the run
+// meanwhile, and it does not vanish; it may be freed.
+void TrimRun(LargeRun& run, bool at_once) noexcept;
 
 // Frees cached runs that have decayed, or all.
 void PurgeRuns(uint64_t now, bool everything) noexcept;

@@ -12,7 +12,7 @@ constinit RunCache g_run_cache;
 os::Lock& RunCacheLock() noexcept { return g_run_cache.lock(); }
 
 void RunCache::Remove(size_t position) noexcept {
-    const size_t bytes_of_run = runs_[position]->committed;
+    const size_t bytes_of_run = runs_[position]->Committed();
     bytes_.store(bytes() - bytes_of_run, std::memory_order_relaxed);
     arena::g_arenas.CountCached(0, bytes_of_run);
     --count_;
@@ -35,7 +35,8 @@ LargeRun* RunCache::Take(size_t slices, size_t alignment) noexcept {
 }
 
 bool RunCache::Put(LargeRun* run) noexcept {
-    if (run->committed > kRunCacheBytes / 2) return false;
+    const size_t committed = run->Committed();
+    if (committed > kRunCacheBytes / 2) return false;
     const uint64_t now = os::Milliseconds();
     const uint64_t epoch = now / kEpochMilliseconds;
     arena::g_arenas.NoteUse(now);
@@ -43,11 +44,11 @@ bool RunCache::Put(LargeRun* run) noexcept {
         LargeRun* oldest = nullptr;
         {
             const os::LockGuard guard(lock_);
-            if (count_ < kRunCacheEntries && bytes() + run->committed <= kRunCacheBytes) {
+            if (count_ < kRunCacheEntries && bytes() + committed <= kRunCacheBytes) {
                 run->freed_epoch = epoch;
                 runs_[count_++] = run;
-                bytes_.store(bytes() + run->committed, std::memory_order_relaxed);
-                arena::g_arenas.CountCached(run->committed, 0);
+                bytes_.store(bytes() + committed, std::memory_order_relaxed);
+                arena::g_arenas.CountCached(committed, 0);
                 return true;
             }
             oldest = runs_[0];

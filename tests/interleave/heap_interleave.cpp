@@ -1,6 +1,8 @@
 // Heaps: the exchange of magazines, and the ends of heaps and threads against each other and against those
 // who look at heaps meanwhile.
 #include "fixture.h"
+#include "heap/fast_path.h"
+#include "heap/runs.h"
 #include "heap/walk.h"
 
 namespace strata::interleave {
@@ -181,6 +183,43 @@ TEST_F(HeapInterleave, LargeRunsAgainstAWalk) {
     };
     Expect("large runs, two threads", {nullptr, {use(1), use(2)}, ExpectNothingLeft}, With(2));
     Expect("large runs against a walk", {nullptr, {use(1), walk}, ExpectNothingLeft}, With(2));
+}
+
+// Who looks for pages behind the ends of large blocks, against those who free, park and take them again: blocks
+// keep their pages, none is freed in vain, and none is lost.
+TEST_F(HeapInterleave, TrimmedRunsAgainstTheirOwners) {
+    static void* block = nullptr;
+    const auto prepare = [] {
+        // On slices that had pages before: committed behind its end.
+        char* const warm = arena::g_arenas.Allocate(2, 1, 77);
+        ASSERT_TRUE(arena::g_arenas.Commit(warm, warm + 2 * kSliceSize));
+        arena::g_arenas.Free(warm, 2);
+        block = AllocateStamped(*heap::ProcessHeap(), 70'000, 1);
+    };
+    const auto trim = [] {
+        heap::TrimRuns(*heap::ProcessHeap(), true);
+        heap::TrimRuns(*heap::ProcessHeap(), true);
+    };
+    const auto replace = [] {
+        FreeStamped(block, 1);
+        // The same one, which this thread has parked, if it still has all its pages.
+        auto* const larger = static_cast<char*>(heap::AllocateSlow(130'000, false));
+        SystemPoint();
+        larger[129'999] = 1;
+        EXPECT_EQ(heap::Resize(nullptr, larger, 80'000, {}), larger);
+        EXPECT_EQ(heap::Resize(nullptr, larger, 131'000, {}), larger);
+        larger[130'999] = 1;
+        heap::Free(nullptr, larger);
+        heap::ThreadDetach();
+    };
+    const auto free = [] {
+        FreeStamped(block, 1);
+        heap::ThreadDetach();
+    };
+    Expect("trimmed runs against their owner", {prepare, {trim, replace}, ExpectNothingLeft},
+           With(2));
+    Expect("the same, all accesses", {prepare, {trim, free}, ExpectNothingLeft},
+           With(2, Grain::kAll));
 }
 
 // Every lock at once, as for a fork, against heaps that come, go and are purged: no deadlock.

@@ -108,6 +108,29 @@ TEST(Tick, SleepersGiveUpWhatTheyDidNotUseLast) {
     EXPECT_TRUE(IsConsistent(*ProcessHeap()));
 }
 
+TEST(Tick, LargeBlocksGiveUpWhatLiesBehindThem) {
+    PurgeAll();
+    // More than are looked at at once, each on slices that just had all their pages.
+    constexpr size_t kBlocks = kRunLooks + kRunLooks / 2;
+    constexpr size_t kBytes = 4 * kSliceSize + 1;
+    std::vector<void*> blocks;
+    const size_t before = Committed();
+    for (size_t i = 0; i < kBlocks; ++i) {
+        char* const warm = arena::g_arenas.Allocate(5, 1, 77);
+        ASSERT_TRUE(arena::g_arenas.Commit(warm, warm + 5 * kSliceSize));
+        arena::g_arenas.Free(warm, 5);
+        blocks.push_back(Allocate(*ProcessHeap(), kBytes, false));
+        ASSERT_EQ(blocks.back(), warm);
+    }
+    const size_t used = kBlocks * RoundUp(kBytes, kPageSize);
+    ASSERT_GE(Committed(), before + kBlocks * 5 * kSliceSize);
+    const size_t bound = before + used + kRetainedSlices * 2 * kSliceSize + (256 << 10);
+    EXPECT_TRUE(IdleUntil([&] { return Committed() <= bound; })) << Committed() - before - used;
+    EXPECT_TRUE(IsConsistent(*ProcessHeap()));
+    for (void* block : blocks) Free(nullptr, block);
+    PurgeAll();
+}
+
 TEST(Tick, ABusyBinLosesItsVeil) {
     PurgeAll();
     FreeFast(AllocateFast(kSmallCall));
