@@ -88,6 +88,7 @@ bool Metadata::CloseHoles(Slice& slice, size_t chunk_bytes) noexcept {
         slice.Put(base + at);
     }
     slice.holes = 0;
+    slice.quiet = 0;
     return true;
 }
 
@@ -98,13 +99,16 @@ void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
         const auto at = static_cast<size_t>(reinterpret_cast<const char*>(chunk) - base);
         free_chunks.SetRange((at - kHeaderBytes) / chunk_bytes, 1);
     }
-    uint32_t needed = 1;  // a one for each page with a chunk in use, or the header
+    uint32_t needed =
+        1;  // a one for each page with a chunk in use, or the header; and for those that went before
     for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
         if (free_chunks.Test((at - kHeaderBytes) / chunk_bytes)) continue;
+        if (HasHole(slice, at, at + chunk_bytes)) continue;
         for (size_t page = at / kPageSize; page * kPageSize < at + chunk_bytes; ++page) {
             needed |= 1u << page;
         }
     }
+    needed |= slice.holes;
     const size_t pages = slice.limit / kPageSize;
     for (size_t page = 1; page < pages; ++page) {
         size_t end = page;
@@ -131,8 +135,7 @@ void Metadata::PunchHoles() noexcept {
             if (slice->used != slice->seen_used) {
                 slice->seen_used = static_cast<uint16_t>(slice->used);
                 slice->quiet = 0;
-            } else if (slice->holes == 0 && slice->quiet <= kQuietLooks &&
-                       ++slice->quiet == kQuietLooks) {
+            } else if (slice->quiet <= kQuietLooks && ++slice->quiet == kQuietLooks) {
                 PunchHolesIn(*slice, ChunkBytes(i));
             }
         }

@@ -86,11 +86,18 @@ bool Listed(const Slab& slab, uint32_t index) noexcept {
     return (slab.bits[index / 64] >> (index % 64) & 1) != 0;
 }
 
-// Whether all blocks of this page are free; those that were hidden for the page before are.
+// Whether a byte of the block lies in a hole: it is free, and not in the bitmap.
+bool Hidden(const Slab& slab, uint32_t index) noexcept {
+    const size_t begin = size_t{index} * slab.spacing();
+    const size_t page = begin / kPageSize;
+    return slab.holes.CountInRange(page, DivideUp(begin + slab.spacing(), kPageSize) - page) != 0;
+}
+
+// Whether all blocks of this page are free; those that were hidden for a page beside it are.
 bool IsFreePage(const Slab& slab, size_t page) noexcept {
     const BlockRange range = BlocksOf(slab, page, 1);
     for (uint32_t i = range.first; i < range.end; ++i) {
-        if (!Listed(slab, i)) return false;
+        if (!Listed(slab, i) && (slab.absent == 0 || !Hidden(slab, i))) return false;
     }
     return range.first != range.end;
 }
@@ -122,6 +129,7 @@ bool CloseHoles(Slab& slab) noexcept {
     }
     slab.holes.ClearRange(0, pages);
     slab.absent = 0;
+    slab.quiet = 0;
     return true;
 }
 
@@ -139,11 +147,11 @@ void PunchHoles(Slab& slab) noexcept {
         return;
     }
     if (slab.quiet > kQuietLooks || ++slab.quiet != kQuietLooks) return;
-    if (slab.fill_free || slab.absent != 0) return;
+    if (slab.fill_free) return;
     const size_t pages = slab.limit * slab.spacing() / kPageSize;  // whole ones
     for (size_t page = 0; page < pages; ++page) {
         size_t end = page;
-        while (end < pages && IsFreePage(slab, end)) ++end;
+        while (end < pages && !slab.holes.Test(end) && IsFreePage(slab, end)) ++end;
         const size_t count = end - page;
         if (count < kLeastHolePages) {
             page = end;

@@ -92,6 +92,52 @@ TEST_F(MetadataHolesTest, TheyComeBackWithTheirChunks) {
     for (void* chunk : chunks) Give(chunk);
 }
 
+TEST_F(MetadataHolesTest, MorePagesGoLater) {
+    std::vector<void*> chunks;
+    for (size_t i = 0; i < kChunks; ++i) chunks.push_back(Take());
+    size_t last = own_->slice_committed();
+    for (const size_t step : {10, 30, 100}) {
+        for (size_t i = 0; i < kChunks; ++i) {
+            if (i % step == 0 || chunks[i] == nullptr) continue;
+            Give(chunks[i]);
+            chunks[i] = nullptr;
+        }
+        own_->Purge(0, true);
+        LookUntilQuiet();
+        EXPECT_LT(own_->slice_committed(), last);
+        last = own_->slice_committed();
+    }
+    EXPECT_LE(last, (2 * kChunks / 100 + kChunks * kBytes / kSliceSize + 1) * kPageSize);
+    test::IntervalMap model;
+    for (void* chunk : chunks) {
+        if (chunk == nullptr) continue;
+        ASSERT_TRUE(model.Add(chunk, kBytes, 0));
+    }
+    for (void*& chunk : chunks) {
+        if (chunk != nullptr) continue;
+        chunk = Take();
+        ASSERT_TRUE(model.Add(chunk, kBytes, 0)) << "in use already";
+    }
+    for (void* chunk : chunks) Give(chunk);
+    metadata_->Purge();
+    own_->Purge(0, true);
+    EXPECT_EQ(own_->slice_committed(), 0u);
+}
+
+// As much is in use as at the last look, but all of the slice has pages.
+TEST_F(MetadataHolesTest, PagesGoAgainWhenTheyCameBack) {
+    const std::vector<void*> few = TakeManyLeaveFew();
+    LookUntilQuiet();
+    const size_t punched = own_->slice_committed();
+    std::vector<void*> more;
+    while (own_->slice_committed() == punched) more.push_back(Take());
+    EXPECT_GT(own_->slice_committed(), punched);
+    for (void* chunk : more) Give(chunk);
+    LookUntilQuiet();
+    EXPECT_EQ(own_->slice_committed(), punched);
+    for (void* chunk : few) Give(chunk);
+}
+
 TEST_F(MetadataHolesTest, NotWhereChunksComeAndGo) {
     std::vector<void*> chunks;  // of one slice
     for (size_t i = 0; i < 100; ++i) chunks.push_back(Take());

@@ -6,6 +6,7 @@
 
 #include "slab/slab.h"
 #include "slab/slab_set.h"
+#include "support/model.h"
 #include "support/process_fixture.h"
 
 namespace strata::slab {
@@ -86,6 +87,73 @@ TEST_F(SlabHolesTest, FreePagesGoAndComeBack) {
         EXPECT_TRUE(slab.IsFull());
         DestroySlab(&slab);
     }
+}
+
+// First every fourth block stays, then every sixteenth, then one: of blocks smaller than a page, and larger.
+TEST_F(SlabHolesTest, MoreFreePagesGoLater) {
+    for (const size_t bytes : {272, 1024, 3072, 9216}) {
+        Slab& slab = *CreateSlab(Request(ClassOf(bytes)));
+        const std::vector<FreeBlock> blocks = Fill(slab);
+        const size_t all = Committed();
+        std::vector<bool> live(slab.blocks, true);
+        size_t last = slab.committed();
+        for (const uint32_t step : {uint32_t{4}, uint32_t{16}, slab.blocks}) {
+            for (const FreeBlock& block : blocks) {
+                const uint32_t index = slab.IndexOf(block.block);
+                if (live[index] && index % step != 1) {
+                    Put(slab, block);
+                    live[index] = false;
+                }
+            }
+            Look(slab);
+            EXPECT_LE(slab.committed(), last);
+            EXPECT_EQ(Committed(), all - (slab.size() - slab.committed()));
+            EXPECT_TRUE(IsConsistent(slab));
+            for (uint32_t i = 0; i < slab.blocks; ++i) {
+                if (!live[i]) continue;
+                ASSERT_EQ(static_cast<unsigned char>(*slab.BlockAt(i)), 0xee);
+            }
+            last = slab.committed();
+        }
+        EXPECT_LE(last, RoundUp(slab.spacing(), kPageSize) + 2 * kPageSize) << bytes;
+        std::vector<FreeBlock> again(slab.blocks);
+        uint32_t taken = 0;
+        while (const uint32_t got =
+                   TakeBlocks(slab, again.data() + taken, slab.blocks - taken, false)) {
+            taken += got;
+        }
+        EXPECT_EQ(taken, slab.blocks - 1);
+        EXPECT_EQ(Committed(), all);
+        for (uint32_t i = 0; i < taken; ++i) {
+            if (LoadState(again[i].state) != static_cast<uint8_t>(State::kFreeZero)) continue;
+            ASSERT_EQ(test::FindNonZero(again[i].block, 0, slab.usable()), slab.usable());
+        }
+        DestroySlab(&slab);
+    }
+}
+
+// As much is free as at the last look, but all of it has pages.
+TEST_F(SlabHolesTest, GoAgainWhenTheyWereClosed) {
+    Slab& slab = *CreateSlab(Request(ClassOf(1024)));
+    const std::vector<FreeBlock> blocks = Fill(slab);
+    for (size_t i = 0; i < blocks.size(); ++i) {
+        if (slab.IndexOf(blocks[i].block) % 8 != 0) Put(slab, blocks[i]);
+    }
+    Look(slab);
+    const uint32_t absent = slab.absent;
+    const uint32_t seen = slab.free;
+    ASSERT_GT(absent, seen);
+    std::vector<FreeBlock> out(seen + 1);
+    ASSERT_EQ(TakeBlocks(slab, out.data(), seen, false), seen);
+    ASSERT_EQ(TakeBlocks(slab, out.data() + seen, 1, false), 1u);
+    ASSERT_EQ(slab.absent, 0u);
+    std::vector<FreeBlock> more(slab.free - seen);
+    ASSERT_EQ(TakeBlocks(slab, more.data(), slab.free - seen, false), more.size());
+    ASSERT_EQ(slab.free, slab.seen_free);
+    const size_t before = Committed();
+    Look(slab);
+    EXPECT_LT(Committed(), before);
+    DestroySlab(&slab);
 }
 
 TEST_F(SlabHolesTest, ASlabThatIsUsedHasNone) {
