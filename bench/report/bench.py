@@ -38,6 +38,8 @@ def arguments():
     parser.add_argument('--workload-rounds', type=int, default=6)
     parser.add_argument('--program-rounds', type=int, default=6, help='of the real programs')
     parser.add_argument('--program-limit', type=float, default=0)
+    parser.add_argument('--programs-timed', default='7zip,node,ffmpeg',
+                        help='the real programs that are run as they are; all are recorded')
     parser.add_argument('--replay-repeat', type=int, default=3, help='times a trace is run at once')
     parser.add_argument('--replay-limit', type=float, default=0)
     parser.add_argument('--place', default='', help='folder for the real programs and their traces: '
@@ -160,7 +162,8 @@ def real_programs(measurement, options, launch):
         names.real(name)) or chosen(names.replay(name)), say)
     measurement.failures += missing
     measurement.record([p for p in found if chosen(names.replay(p.name))], place)
-    measurement.real_programs([p for p in found if chosen(names.real(p.name))])
+    timed = options.programs_timed.split(',')
+    measurement.real_programs([p for p in found if p.name in timed and chosen(names.real(p.name))])
 
 
 def flat_rows(result):

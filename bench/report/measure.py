@@ -43,7 +43,11 @@ class Measurement:
             self._orders[what] = random.sample(labels, len(labels))
         else:
             self._orders[what] = self._orders[what][::-1]
-        return [label for label in self._orders[what] if label.core or number % _SIDE_EVERY == 0]
+        return self._taking_part(self._orders[what], number)
+
+    @staticmethod
+    def _taking_part(labels, number):
+        return [label for label in labels if label.core or number % _SIDE_EVERY == 0]
 
     def _twice(self, where, run):
         """A run that fails is repeated once, so that the round is whole; it is reported all the same."""
@@ -188,7 +192,7 @@ class Measurement:
         rounds = self.options.memory_rounds if self.traces else 0
         for number in self._rounds('memory of the replays', rounds, 0):
             for benchmark, trace in self.traces.items():
-                for label in random.sample(labels, len(labels)):
+                for label in self._taking_part(random.sample(labels, len(labels)), number):
                     if label.allocator == 'requested' and number > 0:
                         continue
                     said = self._twice(f'{benchmark}, memory', lambda: label.replay_watched(trace))
@@ -219,7 +223,7 @@ class Measurement:
         rounds = self.options.memory_rounds if variants else 0
         for number in self._rounds('memory', rounds, 0):
             for variant in variants:
-                for label in random.sample(labels, len(labels)):
+                for label in self._taking_part(random.sample(labels, len(labels)), number):
                     if not self._can_run(label, variant) or (label is counter and number > 0):
                         continue
                     said = self._twice(f'{variant.name}, memory', lambda: label.workload_watched(
