@@ -7,7 +7,7 @@
 #
 #   tools/bench.sh                        as --quick
 #   tools/bench.sh --quick                6 rounds of small workloads, some 20 minutes
-#   tools/bench.sh --full                 16 rounds of larger ones, about 35 minutes
+#   tools/bench.sh --full                 16 rounds of larger ones, 35 to 55 minutes
 #   tools/bench.sh --wine 10|system       Wine 10 in build/wine10 (the default), or the system's own
 #   tools/bench.sh --rounds N             another number of rounds (even numbers are best)
 #   tools/bench.sh --filter REGEX         only the benchmarks whose name matches, e.g. '^pair/'
@@ -32,7 +32,7 @@ usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
 quick=(--rounds 6 --workload-rounds 6 --memory-rounds 5 --spike-rounds 2 --min-time 0.004 --percent 10
   --memory-percent 20 --spike-percent 40 --limit 130 --workload-limit 110
   --programs-timed node,ffmpeg --program-rounds 6 --program-limit 90 --replay-repeat 2 --replay-limit 60)
-full=(--least-rounds 16 --rounds 16 --workload-rounds 16 --memory-rounds 3 --spike-rounds 3 --min-time 0.006 --percent 20
+full=(--least-rounds 16 --rounds 16 --workload-rounds 16 --memory-rounds 6 --spike-rounds 3 --min-time 0.006 --percent 20
   --memory-percent 40 --spike-percent 100 --program-rounds 6 --replay-repeat 2)
 measure=("${quick[@]}")
 preset=windows-clang
