@@ -99,8 +99,8 @@ void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
         const auto at = static_cast<size_t>(reinterpret_cast<const char*>(chunk) - base);
         free_chunks.SetRange((at - kHeaderBytes) / chunk_bytes, 1);
     }
-    uint32_t needed =
-        1;  // a one for each page with a chunk in use, or the header; and for those that went before
+    // A one for each page with a chunk in use, or the header; and for those that went before.
+    uint32_t needed = 1;
     for (size_t at = kHeaderBytes; at < slice.fresh; at += chunk_bytes) {
         if (free_chunks.Test((at - kHeaderBytes) / chunk_bytes)) continue;
         if (HasHole(slice, at, at + chunk_bytes)) continue;
