@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdlib>
 
+#include "support/sanitizers.h"
+
 namespace strata::test {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -12,14 +14,14 @@ inline constexpr size_t kUsualEffort = 1;
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
 inline constexpr size_t kUsualEffort = 1;
 #elif defined(_WIN32)
-inline constexpr size_t kUsualEffort = 3;
+inline constexpr size_t kUsualEffort = 2;
 #else
-inline constexpr size_t kUsualEffort = 8;
+inline constexpr size_t kUsualEffort = 5;
 #endif
 #elif defined(_WIN32)
-inline constexpr size_t kUsualEffort = 3;
+inline constexpr size_t kUsualEffort = 2;
 #else
-inline constexpr size_t kUsualEffort = 8;
+inline constexpr size_t kUsualEffort = 5;
 #endif
 
 // Built with AddressSanitizer or ThreadSanitizer.
@@ -31,5 +33,9 @@ inline const size_t kEffort = [] {
     const size_t number = times != nullptr ? std::strtoull(times, nullptr, 10) : 1;
     return kUsualEffort * (number == 0 ? 1 : number);
 }();
+
+// Whether ThreadSanitizer leaves tests whose threads follow one another to the other builds: unless a longer run is
+// asked for.
+inline bool LeavesOneThreadToOthers() { return kThreadSanitizer && kEffort == kUsualEffort; }
 
 }  // namespace strata::test

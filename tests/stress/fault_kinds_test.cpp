@@ -6,10 +6,12 @@
 #include <cstdio>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/win32_heap.h"
 #include "arena/process_arenas.h"
+#include "effort.h"
 #include "os/process.h"
 #include "slab/large_run.h"
 #include "support/fault_injection.h"
@@ -221,6 +223,9 @@ class FaultOfKind : public testing::TestWithParam<KindOfFaults> {};
 
 TEST_P(FaultOfKind, NothingButNull) {
     const auto& [name, kind, from_then_on] = GetParam();
+    if (test::LeavesOneThreadToOthers() && !std::string_view(name).starts_with("Plain")) {
+        GTEST_SKIP();
+    }
     const auto run = [what = kind] {
         Program program(what);
         const bool made = program.Run();

@@ -8,6 +8,7 @@
 #include "heap_fixture.h"
 #include "os/process.h"
 #include "support/model.h"
+#include "support/sanitizers.h"
 
 namespace strata::heap {
 namespace {
@@ -70,12 +71,15 @@ void CheckAllPairs(const TestHeap& heap, bool zero) {
     EXPECT_TRUE(IsConsistent(*heap));
 }
 
+// One thread, for minutes: nothing for ThreadSanitizer, and other builds run them.
 TEST(Resize, AllKindsToAllKinds) {
+    if (test::kThreadSanitizer) GTEST_SKIP();
     const TestHeap heap;
     CheckAllPairs(heap, false);
 }
 
 TEST(Resize, ZeroedGrowthStartsAtTheRequestedSize) {
+    if (test::kThreadSanitizer) GTEST_SKIP();
     const TestHeap heap;
     CheckAllPairs(heap, true);
 }
