@@ -6,7 +6,7 @@
 # docs/benchmarks.md explains the figures.
 #
 #   tools/bench.sh                        as --quick
-#   tools/bench.sh --quick                6 rounds of small workloads, a quarter of an hour
+#   tools/bench.sh --quick                6 rounds of small workloads, 15 to 20 minutes
 #   tools/bench.sh --full                 16 rounds of larger ones, 35 to 55 minutes
 #   tools/bench.sh --wine 10|system       Wine 10 in build/wine10 (the default), or the system's own
 #   tools/bench.sh --rounds N             another number of rounds (even numbers are best)
