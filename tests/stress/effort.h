@@ -8,24 +8,14 @@
 
 namespace strata::test {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-inline constexpr size_t kUsualEffort = 1;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-inline constexpr size_t kUsualEffort = 1;
-#elif defined(_WIN32)
-inline constexpr size_t kUsualEffort = 2;
+#ifdef _WIN32
+inline constexpr size_t kPlainEffort = 2;
 #else
-inline constexpr size_t kUsualEffort = 5;
-#endif
-#elif defined(_WIN32)
-inline constexpr size_t kUsualEffort = 2;
-#else
-inline constexpr size_t kUsualEffort = 5;
+inline constexpr size_t kPlainEffort = 5;
 #endif
 
-// Built with AddressSanitizer or ThreadSanitizer.
-inline constexpr bool kSanitized = kUsualEffort == 1;
+inline constexpr bool kSanitized = kAddressSanitizer || kThreadSanitizer;
+inline constexpr size_t kUsualEffort = kSanitized ? 1 : kPlainEffort;
 
 // STRATA_TEST_EFFORT, a number, makes it so many times as much: tools/soak.sh.
 inline const size_t kEffort = [] {

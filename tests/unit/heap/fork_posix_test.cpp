@@ -9,12 +9,7 @@
 
 #include "heap/registry.h"
 #include "heap_fixture.h"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define STRATA_TEST_NO_FORK 1  // it does not follow a process with threads into a fork
-#endif
-#endif
+#include "support/sanitizers.h"
 
 namespace strata::heap {
 namespace {
@@ -38,9 +33,8 @@ bool UseEverything(TestHeap& heap) {
 }
 
 TEST(Fork, TheChildFindsNoLockHeldAndNoHeapPinned) {
-#ifdef STRATA_TEST_NO_FORK
-    GTEST_SKIP() << "not with this sanitizer";
-#endif
+    // It does not follow a process with threads into a fork.
+    if (test::kThreadSanitizer) GTEST_SKIP() << "not with this sanitizer";
     TestHeap heap;
     std::atomic<bool> stop{false};
     std::vector<std::thread> threads;

@@ -110,6 +110,7 @@ TEST(Tick, SleepersGiveUpWhatTheyDidNotUseLast) {
 
 TEST(Tick, LargeBlocksGiveUpWhatLiesBehindThem) {
     PurgeAll();
+    ASSERT_NE(ProcessHeap(), nullptr);  // makes it, and the arenas
     // More than are looked at at once, each on slices that just had all their pages.
     constexpr size_t kBlocks = kRunLooks + kRunLooks / 2;
     constexpr size_t kBytes = 4 * kSliceSize + 1;
