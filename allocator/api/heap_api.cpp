@@ -80,6 +80,7 @@ api::WalkEntry Translate(const PROCESS_HEAP_ENTRY& from) noexcept {
     using Kind = api::WalkEntry::Kind;
     api::WalkEntry to;
     to.address = from.lpData;
+    to.region_index = from.iRegionIndex;
     to.kind = (from.wFlags & PROCESS_HEAP_REGION) != 0              ? Kind::kRegion
               : (from.wFlags & PROCESS_HEAP_UNCOMMITTED_RANGE) != 0 ? Kind::kUncommitted
               : (from.wFlags & PROCESS_HEAP_ENTRY_BUSY) != 0        ? Kind::kBusy
@@ -106,8 +107,8 @@ STRATA_INLINE void* AllocateQuickly(HANDLE handle, DWORD flags, SIZE_T bytes) no
 }
 
 STRATA_NOINLINE void* AllocateSpecial(HANDLE handle, DWORD flags, SIZE_T bytes) noexcept(false) {
-    const bool user = (flags & api::kHeapUserBits) != 0;
-    return user ? AllocateSlow(handle, flags, bytes) : AllocateQuickly<true>(handle, flags, bytes);
+    const bool rare = (flags & (api::kHeapUserBits | HEAP_NO_SERIALIZE)) != 0;
+    return rare ? AllocateSlow(handle, flags, bytes) : AllocateQuickly<true>(handle, flags, bytes);
 }
 
 constexpr DWORD kErrorNotOwner = 288;
@@ -128,10 +129,11 @@ BOOL Answer(api::InformationError error) noexcept {
     return FALSE;
 }
 
-// The heap's record: it comes first in a walk, as the heap's structures do on Windows.
+// The heap's record: the region of a heap that has nothing else, as Windows' heaps are never without one.
 constexpr size_t kRecordCommitted = strata::kPageSize;
 constexpr size_t kRecordReserved = strata::kSliceSize;
 
+// The step of a walk that does not lead to a block. False at the end.
 bool WalkRecord(heap::Heap& target, PROCESS_HEAP_ENTRY& entry) noexcept {
     char* const record = reinterpret_cast<char*>(&target);
     api::WalkEntry step;
@@ -147,7 +149,6 @@ bool WalkRecord(heap::Heap& target, PROCESS_HEAP_ENTRY& entry) noexcept {
         step.address = record + kRecordCommitted;
         step.bytes = kRecordReserved - kRecordCommitted;
     } else {
-        if (entry.lpData == record + kRecordCommitted) entry.lpData = nullptr;
         return false;
     }
     Translate(step, entry);
@@ -175,7 +176,7 @@ BOOL STRATA_WINAPI StrataHeapDestroy(HANDLE handle) {
 }
 
 LPVOID STRATA_WINAPI StrataHeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes) {
-    constexpr DWORD kSpecial = HEAP_ZERO_MEMORY | api::kHeapUserBits;
+    constexpr DWORD kSpecial = HEAP_ZERO_MEMORY | HEAP_NO_SERIALIZE | api::kHeapUserBits;
     if (STRATA_UNLIKELY((flags & kSpecial) != 0)) return AllocateSpecial(handle, flags, bytes);
     return AllocateQuickly<false>(handle, flags, bytes);
 }
@@ -232,11 +233,15 @@ BOOL STRATA_WINAPI StrataHeapWalk(HANDLE handle, LPPROCESS_HEAP_ENTRY entry) {
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
     if (entry == nullptr) return Fail(ERROR_INVALID_PARAMETER);
-    if (target->region == nullptr && WalkRecord(*target, *entry)) return TRUE;
+    const uintptr_t offset = strata::AddressOf(entry->lpData) - strata::AddressOf(target);
+    const bool in_record = offset < kRecordReserved;
     api::WalkEntry step = Translate(*entry);
-    if (!api::HeapWalkStep(*target, step)) return Fail(ERROR_NO_MORE_ITEMS);
-    Translate(step, *entry);
-    return TRUE;
+    if (!in_record && api::HeapWalkStep(*target, step)) {
+        Translate(step, *entry);
+        return TRUE;
+    }
+    const bool empty = entry->lpData == nullptr || in_record;
+    return empty && WalkRecord(*target, *entry) ? TRUE : Fail(ERROR_NO_MORE_ITEMS);
 }
 
 BOOL STRATA_WINAPI StrataHeapSummary(HANDLE handle, DWORD, STRATA_HEAP_SUMMARY_TYPE* summary) {
@@ -264,27 +269,31 @@ BOOL STRATA_WINAPI StrataHeapSummary(HANDLE handle, DWORD, STRATA_HEAP_SUMMARY_T
     return TRUE;
 }
 
-BOOL STRATA_WINAPI StrataHeapSetUserValue(HANDLE handle, DWORD, LPVOID block, LPVOID value) {
+BOOL STRATA_WINAPI StrataHeapSetUserValue(HANDLE handle, DWORD flags, LPVOID block, LPVOID value) {
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
-    return api::HeapSetUserValue(*target, block, value) ? TRUE : Fail(ERROR_INVALID_PARAMETER);
+    return api::HeapSetUserValue(*target, flags, block, value) ? TRUE
+                                                               : Fail(ERROR_INVALID_PARAMETER);
 }
 
-BOOL STRATA_WINAPI StrataHeapGetUserInfo(HANDLE handle, DWORD, LPCVOID block, LPVOID* value,
+BOOL STRATA_WINAPI StrataHeapGetUserInfo(HANDLE handle, DWORD flags, LPCVOID block, LPVOID* value,
                                          DWORD* user_flags) {
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
-    uint32_t flags = 0;
-    if (!api::HeapGetUserInfo(*target, block, value, &flags)) return Fail(ERROR_INVALID_PARAMETER);
-    if (user_flags != nullptr) *user_flags = flags;
+    uint32_t found = 0;
+    if (!api::HeapGetUserInfo(*target, flags, block, value, &found)) {
+        return Fail(ERROR_INVALID_PARAMETER);
+    }
+    if (user_flags != nullptr) *user_flags = found;
     return TRUE;
 }
 
-BOOL STRATA_WINAPI StrataHeapSetUserFlags(HANDLE handle, DWORD, LPVOID block, DWORD reset,
+BOOL STRATA_WINAPI StrataHeapSetUserFlags(HANDLE handle, DWORD flags, LPVOID block, DWORD reset,
                                           DWORD set) {
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
-    return api::HeapSetUserFlags(*target, block, reset, set) ? TRUE : Fail(ERROR_INVALID_PARAMETER);
+    return api::HeapSetUserFlags(*target, flags, block, reset, set) ? TRUE
+                                                                    : Fail(ERROR_INVALID_PARAMETER);
 }
 
 BOOL STRATA_WINAPI StrataHeapSetInformation(HANDLE handle, HEAP_INFORMATION_CLASS information_class,

@@ -115,7 +115,8 @@ void* Resize(void* block, size_t bytes, bool zero) {
         }
         return resized;
     }
-    return OrNewHandler(bytes, [&] { return heap::Resize(nullptr, block, bytes, {.zero = zero}); });
+    const heap::ResizeOptions options{.zero = zero, .keep_usable = !zero};
+    return OrNewHandler(bytes, [&] { return heap::Resize(nullptr, block, bytes, options); });
 }
 
 // ---- aligned blocks --------------------------------------------------------------------------------
@@ -191,8 +192,8 @@ void* ResizeAligned(void* block, size_t bytes, size_t alignment, size_t offset, 
         return resized;
     }
     if (old.block == block && offset % alignment == 0) {
-        const heap::ResizeOptions options{.zero = zero,
-                                          .alignment = std::max(alignment, kMinAlignment)};
+        const heap::ResizeOptions options{
+            .zero = zero, .keep_usable = !zero, .alignment = std::max(alignment, kMinAlignment)};
         return OrNewHandler(bytes, [&] { return heap::Resize(nullptr, block, bytes, options); });
     }
     void* const moved = AllocateAligned(bytes, alignment, offset, zero);

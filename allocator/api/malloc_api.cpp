@@ -51,6 +51,9 @@ size_t Length(const Char* text, size_t limit) noexcept {
     return length;
 }
 
+// Who may write all usable bytes keeps them; who resizes by name gets a smaller block where that saves enough.
+constexpr heap::ResizeOptions kMallocStyle = {.keep_usable = true, .may_move_smaller = true};
+
 bool IsGoodAlignment(size_t alignment) noexcept {
     if (strata::IsPowerOfTwo(alignment)) return true;
     os::SetInvalidArgumentError();
@@ -72,13 +75,13 @@ void* strata_calloc(size_t count, size_t size) noexcept {
 }
 
 void* strata_realloc(void* block, size_t size) noexcept {
-    return Reallocate(nullptr, block, size, {});
+    return Reallocate(nullptr, block, size, kMallocStyle);
 }
 
 void* strata_reallocarray(void* block, size_t count, size_t size) noexcept {
     size_t bytes;
     if (!strata::MultiplySizes(count, size, bytes)) return OutOfMemory();
-    return Reallocate(nullptr, block, bytes, {});
+    return Reallocate(nullptr, block, bytes, kMallocStyle);
 }
 
 void* strata_recalloc(void* block, size_t count, size_t size) noexcept {
@@ -111,7 +114,9 @@ void* strata_aligned_alloc(size_t alignment, size_t size) noexcept {
 
 void* strata_aligned_realloc(void* block, size_t alignment, size_t size) noexcept {
     if (!IsGoodAlignment(alignment)) return nullptr;
-    return Reallocate(nullptr, block, size, {.alignment = alignment});
+    heap::ResizeOptions options = kMallocStyle;
+    options.alignment = alignment;
+    return Reallocate(nullptr, block, size, options);
 }
 
 size_t strata_usable_size(const void* block) noexcept {
@@ -173,7 +178,7 @@ void* strata_heap_calloc(strata_heap* handle, size_t count, size_t size) noexcep
 }
 
 void* strata_heap_realloc(strata_heap* handle, void* block, size_t size) noexcept {
-    return Reallocate(FromPublic(handle), block, size, {});
+    return Reallocate(FromPublic(handle), block, size, kMallocStyle);
 }
 
 void* strata_heap_aligned_alloc(strata_heap* handle, size_t alignment, size_t size) noexcept {

@@ -12,6 +12,9 @@ namespace {
 namespace heap = strata::heap;
 namespace os = strata::os;
 
+// docs/statistics.md. A field that is added leaves it as it is; one that goes or changes its meaning counts it up.
+constexpr uint64_t kJsonFormat = 1;
+
 strata_statistics Gather() noexcept {
     heap::Statistics from;
     heap::Collect(from);
@@ -81,20 +84,24 @@ void WritePart(JsonWriter& out, const heap::ClassStatistics& part, bool runs) no
     out.Close("}");
 }
 
-// `write` may allocate from any heap and create others, so nothing is locked while it runs: the heaps
-// are listed first. A heap that another thread destroys meanwhile is a misuse, as ever.
-void WriteHeap(JsonWriter& out, heap::Heap& target) noexcept {
+// `write` may allocate from any heap, create others and destroy them: no heap is held while it runs. One that
+// ends meanwhile is written as far as it was.
+void WriteHeap(JsonWriter& out, const heap::HeapCursor& cursor) noexcept {
+    heap::ClassStatistics part;
+    bool alive = true;
     out.Open("{");
-    out.Field("handle", reinterpret_cast<uintptr_t>(&target));
-    out.Field("process_heap", heap::IsProcessHeap(target) ? 1 : 0);
+    out.Field("handle", reinterpret_cast<uintptr_t>(cursor.heap));
+    out.Field("process_heap", cursor.is_process_heap ? 1 : 0);
     out.Open("\"classes\":[");
-    for (size_t i = 0; i < strata::kSizeClasses; ++i) {
-        const heap::ClassStatistics part = heap::CollectClass(target, i);
-        if (part.slabs != 0) WritePart(out, part, false);
+    for (size_t i = 0; alive && i < strata::kSizeClasses; ++i) {
+        alive = heap::CollectPart(cursor, i, part);
+        if (alive && part.slabs != 0) WritePart(out, part, false);
     }
     out.Close("]");
+    if (alive) alive = heap::CollectPart(cursor, heap::kLargePart, part);
     out.Open("\"large\":");
-    WritePart(out, heap::CollectRuns(target), true);
+    WritePart(out, alive ? part : heap::ClassStatistics{}, true);
+    out.Field("ended", alive ? 0 : 1);
     out.Close("}");
 }
 
@@ -115,6 +122,7 @@ void strata_write_statistics_json(strata_write_fn write, void* context) noexcept
     const strata_statistics all = Gather();
     JsonWriter out(write, context);
     out.Open("{\"version\":\"" STRATA_VERSION_STRING "\",");
+    out.Field("format", kJsonFormat);
     out.Field("reserved", all.reserved);
     out.Field("committed", all.committed);
     out.Field("peak_committed", all.peak_committed);
@@ -128,10 +136,8 @@ void strata_write_statistics_json(strata_write_fn write, void* context) noexcept
     out.Field("reserve_calls", all.reserve_calls);
     out.Field("release_calls", all.release_calls);
     out.Open("\"heaps\":[");
-    constexpr size_t kMostHeaps = 256;
-    heap::Heap* heaps[kMostHeaps];
-    const size_t count = heap::ListHeaps(heaps, kMostHeaps);
-    for (size_t i = 0; i < count && i < kMostHeaps; ++i) WriteHeap(out, *heaps[i]);
+    heap::HeapCursor cursor = heap::AllHeaps();
+    while (heap::NextHeap(cursor)) WriteHeap(out, cursor);
     out.Close("]");
     out.Raw("}\n");
 }

@@ -104,14 +104,47 @@ heap::Heap* HeapCreateInRegion(uint32_t options, void* memory, size_t bytes) noe
     return heap;
 }
 
+namespace {
+
+STRATA_INLINE void* AllocateZeroedOrWithUser(heap::Heap& heap, uint32_t flags,
+                                             size_t bytes) noexcept {
+    if ((flags & kHeapUserBits) != 0) return AllocateWithUser(heap, flags, bytes);
+    return (flags & kHeapZeroMemory) != 0 ? AllocatePlain<true>(heap, bytes)
+                                          : AllocatePlain<false>(heap, bytes);
+}
+
+// With HEAP_NO_SERIALIZE: what the thread's magazines hold, or past another thread's HeapLock.
+STRATA_NOINLINE void* AllocateAsGuest(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept {
+    if ((flags & (kHeapZeroMemory | kHeapUserBits)) == 0) {
+        void* const block = heap.is_process_heap ? heap::AllocateIfFast<false>(bytes)
+                                                 : heap::AllocateIfPrivateFast<false>(&heap, bytes);
+        if (block != nullptr) return block;
+    }
+    const heap::GuestCall call(heap);
+    return AllocateZeroedOrWithUser(heap, flags, bytes);
+}
+
+template <typename F>
+STRATA_COLD auto AsGuest(heap::Heap& heap, F f) noexcept {
+    const heap::GuestCall call(heap);
+    return f();
+}
+// Whatever `f` does, as a guest if the call's flags say so.
+template <typename F>
+STRATA_INLINE auto Serialized(heap::Heap& heap, uint32_t flags, F f) noexcept {
+    return STRATA_LIKELY((flags & kHeapNoSerialize) == 0) ? f() : AsGuest(heap, f);
+}
+
+}  // namespace
+
 void* HeapAllocate(heap::Heap& heap, uint32_t flags, size_t bytes) noexcept(false) {
     void* block;
-    if (STRATA_LIKELY((flags & (kHeapZeroMemory | kHeapUserBits)) == 0)) {
+    if (STRATA_LIKELY((flags & (kHeapZeroMemory | kHeapNoSerialize | kHeapUserBits)) == 0)) {
         block = AllocatePlain<false>(heap, bytes);
-    } else if ((flags & kHeapUserBits) == 0) {
-        block = AllocatePlain<true>(heap, bytes);
+    } else if ((flags & kHeapNoSerialize) == 0) {
+        block = AllocateZeroedOrWithUser(heap, flags, bytes);
     } else {
-        block = AllocateWithUser(heap, flags, bytes);
+        block = AllocateAsGuest(heap, flags, bytes);
     }
     if (STRATA_UNLIKELY(block == nullptr)) return HeapAllocationFailed(heap, flags, bytes);
     return block;
@@ -123,52 +156,65 @@ void* HeapReallocate(heap::Heap& heap, uint32_t flags, void* block, size_t bytes
     options.in_place = (flags & kHeapReallocInPlaceOnly) != 0;
     options.user = (flags & kHeapUserBits) != 0;
     options.user_flags = flags & kHeapUserFlags;
-    void* resized = heap::Resize(&heap, block, bytes, options);
+    void* const resized =
+        Serialized(heap, flags, [&] { return heap::Resize(&heap, block, bytes, options); });
     if (STRATA_UNLIKELY(resized == nullptr)) return HeapAllocationFailed(heap, flags, bytes);
     return resized;
 }
 
-bool HeapRelease(heap::Heap& heap, uint32_t, void* block) noexcept {
+bool HeapRelease(heap::Heap& heap, uint32_t flags, void* block) noexcept {
     // Each takes blocks of its heap only; the rest, and all that is wrong, comes after.
     const bool done = STRATA_LIKELY(heap.is_process_heap) ? heap::FreeIfFast(block)
                                                           : heap::FreeIfPrivateFast(&heap, block);
-    if (STRATA_LIKELY(done)) return true;
-    if (block != nullptr) heap::Free(&heap, block);
+    if (STRATA_LIKELY(done) || block == nullptr) return true;
+    Serialized(heap, flags, [&] { heap::Free(&heap, block); });
     return true;
 }
 
-size_t HeapBlockSize(heap::Heap& heap, uint32_t, const void* block) noexcept {
+size_t HeapBlockSize(heap::Heap& heap, uint32_t flags, const void* block) noexcept {
     size_t requested = 0;
-    return heap::IsLiveBlock(heap, block, &requested) ? requested : SIZE_MAX;
+    const bool live =
+        Serialized(heap, flags, [&] { return heap::IsLiveBlock(heap, block, &requested); });
+    return live ? requested : SIZE_MAX;
 }
 
-bool HeapSetUserValue(heap::Heap& heap, void* block, void* value) noexcept {
-    return heap::SetUserValue(heap, block, value);
+bool HeapSetUserValue(heap::Heap& heap, uint32_t flags, void* block, void* value) noexcept {
+    return Serialized(heap, flags, [&] { return heap::SetUserValue(heap, block, value); });
 }
 
-bool HeapGetUserInfo(heap::Heap& heap, const void* block, void** value, uint32_t* flags) noexcept {
-    UserRecord record;
-    if (!heap::GetUserRecord(heap, block, record)) return false;
-    if (value != nullptr) *value = record.value;
-    if (flags != nullptr) *flags = record.flags;
+bool HeapGetUserInfo(heap::Heap& heap, uint32_t flags, const void* block, void** value,
+                     uint32_t* user_flags) noexcept {
+    UserRecord record = {};
+    bool found = false;
+    if (!Serialized(heap, flags,
+                    [&] { return heap::GetUserRecord(heap, block, record, &found); })) {
+        return false;
+    }
+    if (value != nullptr && found) *value = record.value;
+    if (user_flags != nullptr) *user_flags = record.flags;
     return true;
 }
 
-bool HeapSetUserFlags(heap::Heap& heap, void* block, uint32_t reset, uint32_t set) noexcept {
-    return heap::SetUserFlags(heap, block, reset & kHeapUserFlags, set & kHeapUserFlags);
+bool HeapSetUserFlags(heap::Heap& heap, uint32_t flags, void* block, uint32_t reset,
+                      uint32_t set) noexcept {
+    if (((reset | set) & ~kHeapUserFlags) != 0) return false;
+    return Serialized(heap, flags, [&] { return heap::SetUserFlags(heap, block, reset, set); });
 }
 
-bool HeapIsValid(heap::Heap& heap, uint32_t, const void* block) noexcept {
-    if (block != nullptr) return heap::IsIntactBlock(heap, block);
-    return heap::IsConsistent(heap);
+bool HeapIsValid(heap::Heap& heap, uint32_t flags, const void* block) noexcept {
+    return Serialized(heap, flags, [&] {
+        return block != nullptr ? heap::IsIntactBlock(heap, block) : heap::IsConsistent(heap);
+    });
 }
 
-size_t HeapCompact(heap::Heap& heap, uint32_t) noexcept {
-    heap::Trim(heap);
-    const size_t largest = heap::LargestFreeBlock(heap);
-    slab::PurgeRuns(os::Milliseconds(), true);
-    arena::PurgeEverything();
-    return largest;
+size_t HeapCompact(heap::Heap& heap, uint32_t flags) noexcept {
+    return Serialized(heap, flags, [&] {
+        heap::Trim(heap);
+        const size_t largest = heap::LargestFreeBlock(heap);
+        slab::PurgeRuns(os::Milliseconds(), true);
+        arena::PurgeEverything();
+        return largest;
+    });
 }
 
 bool HeapLock(heap::Heap& heap) noexcept {

@@ -3,6 +3,7 @@
 // winerror.h, as plain integers, so that this header needs no <windows.h>.
 //
 // Thread safety: all functions may be called from any thread. Preconditions: `heap` is alive.
+// kHeapNoSerialize in the flags of a call: it does not wait for another thread's HeapLock.
 // "Ours" means: `arena::SliceMap` owns the address. Give Release, Reallocate and BlockSize only
 // pointers that are ours or garbage: a foreign pointer is fatal, except where said.
 #pragma once
@@ -55,10 +56,13 @@ bool HeapRelease(heap::Heap& heap, uint32_t flags, void* block) noexcept;
 size_t HeapBlockSize(heap::Heap& heap, uint32_t flags, const void* block) noexcept;
 
 // RtlSetUserValueHeap, RtlGetUserInfoHeap, RtlSetUserFlagsHeap: false when `block` is not a live block of
-// `heap`, and when it has no place for the value. Either pointer of the second may be null.
-bool HeapSetUserValue(heap::Heap& heap, void* block, void* value) noexcept;
-bool HeapGetUserInfo(heap::Heap& heap, const void* block, void** value, uint32_t* flags) noexcept;
-bool HeapSetUserFlags(heap::Heap& heap, void* block, uint32_t reset, uint32_t set) noexcept;
+// `heap`, when it has no place for the value, and for flags that are not kHeapUserFlags. Either pointer of the second may be null; the value of a block
+// that has none stays as the caller had it.
+bool HeapSetUserValue(heap::Heap& heap, uint32_t flags, void* block, void* value) noexcept;
+bool HeapGetUserInfo(heap::Heap& heap, uint32_t flags, const void* block, void** value,
+                     uint32_t* user_flags) noexcept;
+bool HeapSetUserFlags(heap::Heap& heap, uint32_t flags, void* block, uint32_t reset,
+                      uint32_t set) noexcept;
 
 // HeapValidate of one block (any value whatever), or of the whole heap for nullptr.
 bool HeapIsValid(heap::Heap& heap, uint32_t flags, const void* block) noexcept;

@@ -157,6 +157,15 @@ void ArenaSet::Free(char* base, size_t slices) noexcept {
     FreeLocked(arena, arena.SliceOf(AddressOf(base)), slices, true);
 }
 
+size_t ArenaSet::ClaimSpare(char* base, size_t slices, size_t most, Owner owner) noexcept {
+    const os::LockGuard guard(lock_);
+    Arena& arena = *RecordOf(AddressOf(base));
+    const size_t first = arena.SliceOf(AddressOf(base)) + slices;
+    const size_t spare = ColdBehind(arena, first, most);
+    if (spare != 0) MarkUsed(arena, first, spare, owner);
+    return spare;
+}
+
 bool ArenaSet::Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept {
     const os::LockGuard guard(lock_);
     Arena& arena = *RecordOf(AddressOf(base));
@@ -187,14 +196,7 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
     if (start == nullptr) return true;
     PurgeExcess(fresh, arena.access);
     const auto bytes = static_cast<size_t>(end - start);
-    if (!memory_.Commit(start, bytes, fresh, arena.access)) {
-        // What lies in free slices is given back before anybody is refused. Not of metadata: a record
-        // that cannot have new pages can still have the warm ones.
-        const bool warm = warm_slices_.load(kRelaxed) != 0 || warm_executable_.load(kRelaxed) != 0;
-        if (map_ == nullptr || !warm) return false;
-        Purge(os::Milliseconds(), true);
-        if (!memory_.Commit(start, bytes, fresh, arena.access)) return false;
-    }
+    if (!memory_.Commit(start, bytes, fresh, arena.access)) return false;
     committed_.fetch_add(fresh, kRelaxed);
     for (size_t i = first; i <= last; ++i) {
         if (arena.pages[i].load(kRelaxed) < wanted(i)) {

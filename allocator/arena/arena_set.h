@@ -22,7 +22,7 @@
 
 namespace strata::arena {
 
-// Who uses a slice: a number of the user's choice (the heap's serial), never 0.
+// Who uses a slice: a number of the user's choice (that of a heap's record), never 0.
 using Owner = uint32_t;
 inline constexpr Owner kNobody = 0;
 
@@ -43,6 +43,11 @@ public:
     char* Allocate(size_t slices, size_t alignment, Owner owner,
                    os::Access access = os::Access::kReadWrite) noexcept;
 
+    // The same where the slice behind them is free and has no page, if there is such a place; of more slices than
+    // kRoomySlices, with as many pages.
+    char* AllocateWithRoom(size_t slices, size_t alignment, Owner owner,
+                           os::Access access = os::Access::kReadWrite) noexcept;
+
     // The same for somebody who will use few of their pages: slices that have none or few, if there are such in
     // any arena, so that those with many are left to others.
     char* AllocateSparse(size_t slices, Owner owner,
@@ -51,12 +56,16 @@ public:
     // Gives slices back, any part of what was allocated. The slice map's entries are kNone already.
     void Free(char* base, size_t slices) noexcept;
 
+    // Takes up to `most` slices behind the `slices` at `base`, as many as are free and have no page: addresses for
+    // the caller to grow into. Returns how many.
+    size_t ClaimSpare(char* base, size_t slices, size_t most, Owner owner) noexcept;
+
     // Takes the `extra` slices behind the `slices` at `base`; false when they are not free.
     bool Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept;
 
     // Commits [from, to) of slices that the caller holds; everything between the start of the first
-    // slice and `from` must be committed. False when memory is short, even without that of free slices,
-    // which is then given back: what was committed stays. REQUIRES: the caller does not hold the set's lock.
+    // slice and `from` must be committed. False when memory is short, and nothing has changed.
+    // REQUIRES: the caller does not hold the set's lock.
     bool Commit(char* from, char* to) noexcept;
 
     // Commits all of the `slices` at `base`, which the caller holds and will soon want whole, and some behind them
@@ -177,7 +186,10 @@ private:
     size_t ColdBehind(const Arena& arena, size_t first, size_t most) const noexcept;
     void FreeLocked(Arena& arena, size_t first, size_t slices, bool dirty) noexcept;
     struct Place;
-    static void FindPlace(Arena& arena, size_t slices, size_t alignment, Place& best) noexcept;
+    struct Search;
+    static size_t EndOfWarm(const Arena& arena, size_t first, size_t end) noexcept;
+    static void FindPlace(Arena& arena, Search& search) noexcept;
+    char* AllocateLocked(Search& search, Owner owner, os::Access access) noexcept;
     static size_t FindSparse(const Arena& arena, size_t slices) noexcept;
     void PurgeExcess(size_t fresh, os::Access access) noexcept;
     bool PurgeFromEnd(Arena& arena, size_t slices) noexcept;

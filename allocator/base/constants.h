@@ -87,6 +87,10 @@ inline constexpr uint32_t kPrivateHeapWarmUp = 64;
 // of a coarser class serve.
 inline constexpr uint8_t kRareUses = 32;
 
+// A block that becomes smaller stays where it is, as on Windows. Only who asks for a move by name (strata_realloc)
+// gets one, if it saves so much, and a quarter.
+inline constexpr size_t kLeastSaving = 16 * 1024;
+
 // ---- private heaps -------------------------------------------------------------------------------
 // What heaps that ended leave for those that are made next (heap/dormant.h): so many heaps, and so many
 // bytes of slabs each. 1 MiB in all, as nobody else can use it for kDecayEpochs.
@@ -137,6 +141,15 @@ inline constexpr size_t kParkedSlices = 8;
 inline constexpr size_t kParkedBytes = 512 * 1024;
 // One in so many is freed with a look at the clock, which the purge needs.
 inline constexpr uint32_t kParksPerTick = 32;
+// A run has so many slices of addresses to grow into, without pages, if they are free: a block that has grown once
+// gets a share of its size more, 5/4: it grows by halves twice before it has to move again.
+inline constexpr size_t kSpareSlices = 1;
+// Runs of up to so many slices are placed where they get that, though another place may have more pages.
+inline constexpr size_t kRoomySlices = 8;
+inline constexpr size_t kGrowthNumerator = 5;
+inline constexpr size_t kGrowthDenominator = 4;
+// And no more than this, whatever its size.
+inline constexpr size_t kMostSpareBytes = size_t{4} << 30;
 // So many live runs of a heap are looked at every kDepotEpochs, whether they have pages behind their end.
 inline constexpr uint32_t kRunLooks = 64;
 // Freed runs kept whole, committed and recorded, for the next request of about their size.

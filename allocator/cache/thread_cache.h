@@ -22,9 +22,8 @@ struct HeapBins {
 // the heap was destroyed, what stands here is simply stale.
 struct HeapSlot {
     void* heap;
-    uint32_t serial;
-    uint32_t operations;  // so far without bins
-    HeapBins* bins;       // nullptr until earned
+    uint64_t serial;
+    HeapBins* bins;  // nullptr until earned
 };
 
 inline constexpr size_t kHeapSlots = 128;
@@ -42,6 +41,7 @@ struct ThreadCache {
     // path of free needs no test for them.
     Bin empty_bin;
     HeapSlot slots[kHeapSlots];
+    uint8_t slot_uses[kHeapSlots];  // of each slot's heap, as long as it has no bins
     // Freed runs of the process heap, by their slices; nullptr where there is none (heap/parked_runs.h).
     slab::LargeRun* parked[kParkedSlices + 1];
     size_t parked_bytes;
@@ -65,6 +65,8 @@ struct ThreadCache {
     bool passed_meanwhile;  // and all others were veiled since
     // Low half of the epoch of pass_time, for others.
     std::atomic<uint32_t> pass_epoch;
+    const void*
+        guest_of;  // the heap whose closed gate does not count for the call it is in (heap/parts.h)
     ThreadCache* next;  // all caches; guarded by their list's lock
     ThreadCache* previous;
     // Allocations until the next sample, as of when swaps_left was swaps_given; 0: not drawn yet.
@@ -78,9 +80,10 @@ struct ThreadCache {
                          std::memory_order_relaxed);
     }
     // Heaps' records lie 64 KiB apart.
-    HeapSlot& SlotOf(const void* heap) noexcept {
-        return slots[reinterpret_cast<uintptr_t>(heap) / kSliceSize % kHeapSlots];
+    static size_t SlotIndexOf(const void* heap) noexcept {
+        return reinterpret_cast<uintptr_t>(heap) / kSliceSize % kHeapSlots;
     }
+    HeapSlot& SlotOf(const void* heap) noexcept { return slots[SlotIndexOf(heap)]; }
     Bin& BinAt(size_t offset) noexcept {
         return *reinterpret_cast<Bin*>(reinterpret_cast<char*>(this) + offset);
     }

@@ -6,6 +6,8 @@
 #include "heap/guarded.h"
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
+#include "heap/parts.h"
+#include "heap/reclaim.h"
 #include "heap/runs.h"
 #include "heap/sampling.h"
 #include "heap/tail.h"
@@ -57,13 +59,31 @@ void* FinishWith(Heap& heap, const slab::FreeBlock& block, SizeClass size_class,
 
 }  // namespace
 
+namespace {
+
+// A block of a plain heap, through the thread's magazines; false when memory is short.
+STRATA_COLD bool TakeBlockAfterReclaim(Heap& heap, SizeClass size_class,
+                                       slab::FreeBlock& block) noexcept {
+    return ReclaimIfRefused(heap) && TakeBlock(heap, BinFor(heap, size_class), size_class, block);
+}
+STRATA_INLINE bool TakeBlockOrReclaim(Heap& heap, SizeClass size_class,
+                                      slab::FreeBlock& block) noexcept {
+    return STRATA_LIKELY(TakeBlock(heap, BinFor(heap, size_class), size_class, block)) ||
+           TakeBlockAfterReclaim(heap, size_class, block);
+}
+
+}  // namespace
+
 void* AllocateFromSlab(Heap& heap, SizeClass size_class, size_t bytes, bool zero) noexcept {
     slab::FreeBlock block;
-    if (!TakeBlock(heap, BinFor(heap, size_class), size_class, block)) return FailWithNoMemory();
+    if (!TakeBlockOrReclaim(heap, size_class, block)) return FailWithNoMemory();
     return Finish(block, size_class, bytes, zero);
 }
 
-void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+namespace {
+
+// A live block in a run of its own, linked; nullptr when memory is short.
+void* AllocateInRun(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
     PurgeTick(heap);
     slab::RunRequest request;
     request.bytes = bytes;
@@ -72,8 +92,10 @@ void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) no
     request.tail = heap.TailOf();
     request.access = heap.access;
     request.heap = &heap;
+    request.grows = options.grows;
     slab::LargeRun* run = slab::AllocateRun(request);
-    if (run == nullptr) return FailWithNoMemory();
+    if (run == nullptr && ReclaimIfRefused(heap)) run = slab::AllocateRun(request);
+    if (run == nullptr) return nullptr;
     if (options.user != nullptr) {
         run->user = *options.user;
         run->has_user.store(true, std::memory_order_relaxed);
@@ -83,7 +105,17 @@ void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) no
     return run->base;
 }
 
-namespace {
+void* TryAllocateInRegion(Heap& heap, const slab::RegionBlockRequest& request,
+                          const AllocateOptions& options) noexcept {
+    const PartGuard guard(heap, heap.runs_lock);
+    void* const block = slab::AllocateInRegion(*heap.region, request, options.zero);
+    if (block == nullptr) return nullptr;
+    if (options.user != nullptr) {
+        *slab::FindInRegion(*heap.region, block, heap.TailOf()).user = *options.user;
+    }
+    if (heap.check_tail) FillTail(At<char>(block, request.bytes));
+    return block;
+}
 
 void* AllocateInRegion(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
     slab::RegionBlockRequest request;
@@ -92,21 +124,32 @@ void* AllocateInRegion(Heap& heap, size_t bytes, const AllocateOptions& options)
     request.tail = heap.TailOf();
     request.user = options.user != nullptr;
     PurgeTick(heap);
-    const PartGuard guard(heap, heap.runs_lock);
-    void* const block = slab::AllocateInRegion(*heap.region, request, options.zero);
-    if (block == nullptr) return FailWithNoMemory();
-    if (options.user != nullptr) {
-        *slab::FindInRegion(*heap.region, block, heap.TailOf()).user = *options.user;
-    }
-    if (heap.check_tail) FillTail(At<char>(block, bytes));
-    return block;
+    void* const block = TryAllocateInRegion(heap, request, options);
+    if (block != nullptr || !ReclaimIfRefused(heap)) return block;
+    return TryAllocateInRegion(heap, request, options);
+}
+
+// A block of a heap whose blocks are looked at one by one. Under the lock from the slab to the tail: who looks
+// at the heap sees all of it, or nothing.
+void* TryAllocateChecked(Heap& heap, SizeClass size_class, size_t bytes,
+                         const AllocateOptions& options) noexcept {
+    slab::FreeBlock block;
+    const PartGuard guard(heap, size_class);
+    slab::SlabSet& slabs = heap.classes[Index(size_class)].slabs;
+    if (slabs.Take(heap.RequestFor(size_class), &block, 1) != 1) return nullptr;
+    return FinishWith(heap, block, size_class, bytes, options);
 }
 
 }  // namespace
 
-void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+    void* const block = AllocateInRun(heap, bytes, options);
+    return STRATA_LIKELY(block != nullptr) ? block : FailWithNoMemory();
+}
+
+void* TryAllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
     const size_t overhead = OverheadOf(heap, options);
-    if (bytes > kMaxRequest - overhead) return FailWithNoMemory();
+    if (bytes > kMaxRequest - overhead) return nullptr;
     if (heap.region != nullptr) return AllocateInRegion(heap, bytes, options);
     if (STRATA_UNLIKELY(heap.has_door)) {
         if (void* const guarded = AllocateGuarded(heap, bytes, options)) return guarded;
@@ -117,19 +160,22 @@ void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noe
         size_class = ClassOf(needed);
         if (heap.is_plain) size_class = heap.ClassToUse(size_class);
     } else if (!AlignedClassOf(needed, options.alignment, size_class)) {
-        return AllocateLarge(heap, bytes, options);
+        return AllocateInRun(heap, bytes, options);
+    }
+    if (!heap.is_plain) {
+        PurgeTick(heap);
+        void* const block = TryAllocateChecked(heap, size_class, bytes, options);
+        if (block != nullptr || !ReclaimIfRefused(heap)) return block;
+        return TryAllocateChecked(heap, size_class, bytes, options);
     }
     slab::FreeBlock block;
-    if (!heap.is_plain) {
-        // Under the lock from the slab to the tail: who looks at the heap sees all of it, or nothing.
-        PurgeTick(heap);
-        const PartGuard guard(heap, size_class);
-        slab::SlabSet& slabs = heap.classes[Index(size_class)].slabs;
-        if (slabs.Take(heap.RequestFor(size_class), &block, 1) != 1) return FailWithNoMemory();
-        return FinishWith(heap, block, size_class, bytes, options);
-    }
-    if (!TakeBlock(heap, BinFor(heap, size_class), size_class, block)) return FailWithNoMemory();
+    if (!TakeBlockOrReclaim(heap, size_class, block)) return nullptr;
     return FinishWith(heap, block, size_class, bytes, options);
+}
+
+void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+    void* const block = TryAllocateWith(heap, bytes, options);
+    return STRATA_LIKELY(block != nullptr) ? block : FailWithNoMemory();
 }
 
 void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept {

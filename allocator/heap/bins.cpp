@@ -6,6 +6,7 @@
 #include "arena/process_arenas.h"
 #include "heap/hand_in.h"
 #include "heap/heap.h"
+#include "heap/parts.h"
 #include "heap/sampling.h"
 #include "heap/tick.h"
 
@@ -28,7 +29,7 @@ uint32_t NextCapacity(uint32_t capacity, SizeClass size_class) noexcept {
 
 // A private heap's bins in this thread: earned by kPrivateHeapWarmUp operations.
 Bin* PrivateBin(ThreadCache& cache, Heap& heap, SizeClass size_class) noexcept {
-    const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
+    const uint64_t serial = heap.serial.load(std::memory_order_relaxed);
     HeapSlot& slot = cache.SlotOf(&heap);
     if (STRATA_UNLIKELY(slot.serial != serial)) {
         if (slot.bins != nullptr) {
@@ -37,10 +38,16 @@ Bin* PrivateBin(ThreadCache& cache, Heap& heap, SizeClass size_class) noexcept {
             if (alive) return nullptr;  // two live heaps on one slot: the first keeps it
             HandInSlot(slot);           // its heap is gone: only drops the magazines
         }
-        slot = {&heap, serial, 0, nullptr};
+        slot = {&heap, serial, nullptr};
+        cache.slot_uses[ThreadCache::SlotIndexOf(&heap)] = 0;
     }
     if (STRATA_UNLIKELY(slot.bins == nullptr)) {
-        if (++slot.operations < kPrivateHeapWarmUp) return nullptr;
+        static_assert(kPrivateHeapWarmUp <= UINT8_MAX);
+        uint8_t& uses = cache.slot_uses[ThreadCache::SlotIndexOf(&heap)];
+        if (uses + 1u < kPrivateHeapWarmUp) {
+            ++uses;
+            return nullptr;
+        }
         slot.bins = cache::CreateHeapBins();
         if (slot.bins == nullptr) return nullptr;
         heap.low_fragmentation.store(true, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include "heap/block.h"
 
 #include "heap/guarded.h"
+#include "heap/parts.h"
 #include "heap/registry.h"
 #include "heap/tail.h"
 

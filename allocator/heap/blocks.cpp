@@ -6,7 +6,9 @@
 #include "heap/guarded.h"
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
+#include "heap/parts.h"
 #include "heap/quarantine.h"
+#include "heap/reclaim.h"
 #include "heap/runs.h"
 #include "heap/tail.h"
 #include "heap/tick.h"
@@ -16,6 +18,14 @@ namespace strata::heap {
 
 namespace {
 
+// As Windows has it (ReactOS's tests of RtlReAllocateHeap): a call that names user flags sets just these if the block
+// grows, and changes none if it does not. A block that had none gets them anyway.
+void ChangeFlags(UserRecord& record, const Block& block, size_t bytes,
+                 const ResizeOptions& options) noexcept {
+    const bool sets = bytes > block.requested || block.user == nullptr;
+    if (options.user && sets) record.flags = options.user_flags;
+}
+
 // Changes the requested size within the block's class. False when it does not fit.
 STRATA_INLINE bool ResizeInSlab(Block& block, void* pointer, size_t bytes,
                                 const ResizeOptions& options) noexcept {
@@ -24,7 +34,7 @@ STRATA_INLINE bool ResizeInSlab(Block& block, void* pointer, size_t bytes,
     if (overhead > block.usable || bytes > block.usable - overhead) return false;
     // Read before the zeroes, which may lie where another size keeps its slack.
     UserRecord record = block.user != nullptr ? *block.user : UserRecord{};
-    record.flags |= options.user_flags;
+    ChangeFlags(record, block, bytes, options);
     if (options.zero && bytes > block.requested) {
         std::memset(At<char>(pointer, block.requested), 0, bytes - block.requested);
     }
@@ -47,7 +57,7 @@ bool ResizeRun(Block& block, size_t bytes, const ResizeOptions& options) noexcep
     if (!options.user) return true;
     if (!run.has_user.load(std::memory_order_relaxed)) run.user = UserRecord{};
     run.has_user.store(true, std::memory_order_relaxed);
-    run.user.flags |= options.user_flags;
+    ChangeFlags(run.user, block, bytes, options);
     return true;
 }
 
@@ -61,18 +71,37 @@ bool ResizeRegionBlock(Block& block, void* pointer, size_t bytes,
     }
     if (heap.check_tail) FillTail(At<char>(pointer, bytes));
     Block now;
-    if (options.user && FindRegionBlock(heap, pointer, now)) now.user->flags |= options.user_flags;
+    if (options.user && FindRegionBlock(heap, pointer, now)) {
+        ChangeFlags(*now.user, block, bytes, options);
+    }
     return true;
 }
 
-// Whether a block of `bytes` is better left where it is, though another class would do.
-bool IsWorthKeeping(const Block& block, size_t bytes) noexcept {
-    if (block.region != nullptr) return true;
-    if (block.guarded != nullptr) return IsWellPlaced(block, bytes);
-    if (block.run != nullptr) return bytes > kMaxSlabBlock;
+// What the caller may write. The far slack stands in the block's last bytes, which are then not his.
+size_t UsableOf(const Block& block) noexcept {
+    if (block.heap->check_tail || block.guarded != nullptr) return block.requested;
+    const bool far = block.slab != nullptr && block.user == nullptr &&
+                     block.usable - block.requested > kMaxNearSlack;
+    const size_t room = block.Room();
+    return far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
+}
+
+// Whether a smaller block elsewhere would save a quarter of this one, and kLeastSaving. Runs are none of
+// these: they give back what they no longer need where they are.
+bool SavesEnough(const Block& block, size_t bytes) noexcept {
+    if (block.slab == nullptr) return false;
     const size_t needed = bytes + (block.usable - block.Room());
-    return needed > kMaxSlabBlock || ClassOf(needed) == block.slab->size_class ||
-           needed * 2 >= block.usable;
+    const size_t saved = block.usable - InfoOf(ClassOf(needed)).usable;
+    return saved >= kLeastSaving && saved >= block.usable / 4;
+}
+
+// Whether the block is to be resized where it is, if it has the room.
+bool ShouldStay(const Block& block, size_t bytes, const ResizeOptions& options) noexcept {
+    // A page heap's blocks stand against their guards; others only where they are larger.
+    if (block.guarded != nullptr && (block.heap->page_heap || bytes > block.requested)) {
+        return IsWellPlaced(block, bytes);
+    }
+    return bytes > block.requested || !options.may_move_smaller || !SavesEnough(block, bytes);
 }
 
 // Finds the block again: handed over, it would lie in memory on the common way, too.
@@ -91,8 +120,8 @@ STRATA_NOINLINE bool ResizeInPlaceSlow(void* pointer, size_t bytes,
     return true;
 }
 
-bool ResizeInPlace(Block& block, void* pointer, size_t bytes,
-                   const ResizeOptions& options) noexcept {
+STRATA_INLINE bool ResizeInPlace(Block& block, void* pointer, size_t bytes,
+                                 const ResizeOptions& options) noexcept {
     if (STRATA_LIKELY(block.slab != nullptr && block.heap->is_plain)) {
         return ResizeInSlab(block, pointer, bytes, options);
     }
@@ -154,34 +183,58 @@ void Free(Heap* expected, void* pointer) noexcept {
     slab::FreeRun(block.run);
 }
 
-void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& options) noexcept {
-    Block block = RequireBlock(os::Operation::kResize, pointer, expected);
-    RequireTail(os::Operation::kResize, block, pointer);
-    const bool aligned = (AddressOf(pointer) & (options.alignment - 1)) == 0;
-    if (bytes <= kMaxRequest && (options.in_place || (aligned && IsWorthKeeping(block, bytes))) &&
-        ResizeInPlace(block, pointer, bytes, options)) {
-        return pointer;
-    }
+namespace {
+
+STRATA_NOINLINE bool TryInPlaceAgain(Block& block, void* pointer, size_t bytes,
+                                     const ResizeOptions& options) noexcept {
+    return ResizeInPlace(block, pointer, bytes, options);
+}
+
+void* FailWithNoMemory() noexcept {
+    os::SetOutOfMemoryError();
+    return nullptr;
+}
+
+// Into another block, if it could not be resized where it is, or should not. `can_stay`: should there be no other,
+// it may stay after all.
+STRATA_NOINLINE void* ResizeElsewhere(Block& block, void* pointer, size_t bytes,
+                                      const ResizeOptions& options, bool can_stay) noexcept {
     if (options.in_place) {
-        os::SetOutOfMemoryError();
-        return nullptr;
+        const bool done = can_stay && ReclaimIfRefused(*block.heap) &&
+                          TryInPlaceAgain(block, pointer, bytes, options);
+        return done ? pointer : FailWithNoMemory();
     }
     UserRecord record = block.user != nullptr ? *block.user : UserRecord{};
-    record.flags |= options.user_flags;
+    ChangeFlags(record, block, bytes, options);
     AllocateOptions anew;
     anew.alignment = options.alignment;
+    anew.grows = bytes > block.requested;
     if (block.user != nullptr || options.user) anew.user = &record;
-    void* moved = AllocateWith(*block.heap, bytes, anew);
+    void* const moved = TryAllocateWith(*block.heap, bytes, anew);
     if (moved == nullptr) {
-        // It only stood better elsewhere.
-        const bool fits = block.guarded != nullptr && bytes <= block.requested && aligned;
-        return fits && ResizeGuarded(block, bytes, options) ? pointer : nullptr;
+        const bool done = can_stay && TryInPlaceAgain(block, pointer, bytes, options);
+        return done ? pointer : FailWithNoMemory();
     }
-    const size_t kept = bytes < block.requested ? bytes : block.requested;
+    const size_t have = options.keep_usable ? UsableOf(block) : block.requested;
+    const size_t kept = bytes < have ? bytes : have;
     std::memcpy(moved, pointer, kept);
     if (options.zero && bytes > kept) std::memset(At<char>(moved, kept), 0, bytes - kept);
     Free(block.heap, pointer);
     return moved;
+}
+
+}  // namespace
+
+void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& options) noexcept {
+    Block block = RequireBlock(os::Operation::kResize, pointer, expected);
+    RequireTail(os::Operation::kResize, block, pointer);
+    const bool can_stay = bytes <= kMaxRequest &&
+                          (options.in_place || (AddressOf(pointer) & (options.alignment - 1)) == 0);
+    if (STRATA_LIKELY(can_stay) && (options.in_place || ShouldStay(block, bytes, options)) &&
+        ResizeInPlace(block, pointer, bytes, options)) {
+        return pointer;
+    }
+    return ResizeElsewhere(block, pointer, bytes, options, can_stay);
 }
 
 size_t RequestedSize(const void* pointer) noexcept {
@@ -189,13 +242,7 @@ size_t RequestedSize(const void* pointer) noexcept {
 }
 
 size_t UsableSize(const void* pointer) noexcept {
-    const Block block = RequireBlock(os::Operation::kSize, pointer, nullptr);
-    if (block.heap->check_tail || block.guarded != nullptr) return block.requested;
-    // The far slack stands in the block's last bytes, which are then not the caller's.
-    const bool far = block.slab != nullptr && block.user == nullptr &&
-                     block.usable - block.requested > kMaxNearSlack;
-    const size_t room = block.Room();
-    return far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
+    return UsableOf(RequireBlock(os::Operation::kSize, pointer, nullptr));
 }
 
 }  // namespace strata::heap

@@ -25,7 +25,7 @@ void ForEachUsedClass(Heap& heap, F f) noexcept {
 }
 
 // The calling thread's bins for the heap that had this serial, or nullptr.
-cache::HeapSlot* OwnSlot(Heap& heap, uint32_t serial) noexcept {
+cache::HeapSlot* OwnSlot(Heap& heap, uint64_t serial) noexcept {
     cache::ThreadCache* const cache = cache::TryCurrentCache();
     if (cache == nullptr) return nullptr;
     cache::HeapSlot& slot = cache->SlotOf(&heap);
@@ -54,7 +54,7 @@ void ForgetUses(Heap& heap) noexcept {
 
 }  // namespace
 
-bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept {
+bool LaySlabsToRest(Heap& heap, uint64_t serial) noexcept {
     cache::HeapSlot* const slot = OwnSlot(heap, serial);
     size_t budget = heap.is_plain && heap.access == os::Access::kReadWrite ? kDormantBytes : 0;
     bool kept_any = false;
@@ -79,18 +79,29 @@ bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept {
     return kept_any;
 }
 
+namespace {
+
+cache::HeapSlot* DormantSlot(Heap& heap) noexcept {
+    return heap.dormant_thread == os::ThreadToken() ? OwnSlot(heap, heap.dormant_serial) : nullptr;
+}
+
+}  // namespace
+
 void WakeSlabs(Heap& heap) noexcept {
-    const uint32_t serial = heap.serial.load(kRelaxed);
-    cache::HeapSlot* const slot =
-        heap.dormant_thread == os::ThreadToken() ? OwnSlot(heap, heap.dormant_serial) : nullptr;
+    if (DormantSlot(heap) != nullptr) return;
+    // Another thread's bins have blocks of them: they are none any more.
+    heap.dormant_thread = 0;
     ForEachUsedClass(heap, [&](size_t i) {
         heap.classes[i].slabs.ForEach([&](slab::Slab& slab) {
-            // Another thread's bins have blocks of it: they are none any more.
-            if (slot == nullptr && slab.free != slab.limit) slab::ResetSlab(slab);
-            arena::g_arenas.SetOwner(slab.base, slab.slices, serial);
+            if (slab.free != slab.limit) slab::ResetSlab(slab);
         });
     });
-    if (slot != nullptr) slot->serial = serial;
+}
+
+void WakeBins(Heap& heap) noexcept {
+    if (cache::HeapSlot* const slot = DormantSlot(heap)) {
+        slot->serial = heap.serial.load(kRelaxed);
+    }
     heap.dormant_thread = 0;
 }
 

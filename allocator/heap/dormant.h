@@ -11,10 +11,13 @@ namespace strata::heap {
 
 // Ends all that is in a heap's slabs, and keeps what the next may use. True when it kept something.
 // REQUIRES: nobody else uses the heap, and nobody else will.
-bool LaySlabsToRest(Heap& heap, uint32_t serial) noexcept;
+bool LaySlabsToRest(Heap& heap, uint64_t serial) noexcept;
 
-// Makes what the record has left the new heap's. REQUIRES: it has its serial, and nobody uses it yet.
+// Makes the slabs that the record has left the new heap's. REQUIRES: nobody uses it yet.
 void WakeSlabs(Heap& heap) noexcept;
+// The same with what the calling thread's bins have left. REQUIRES: it has its serial; WakeSlabs was called by the
+// same thread.
+void WakeBins(Heap& heap) noexcept;
 
 // Gives back what LaySlabsToRest kept.
 void StripSlabs(Heap& heap) noexcept;

@@ -48,6 +48,17 @@ STRATA_INLINE bool PopSmall(cache::Bin* bins, size_t bytes, void*& result) noexc
     return true;
 }
 
+// From the process heap; nullptr when that takes more than the thread's magazines.
+template <bool kZero>
+STRATA_INLINE void* AllocateIfFast(size_t bytes) noexcept {
+    cache::ThreadCache* const cache = bytes <= kLinearLimit ? cache::TryCurrentCache() : nullptr;
+    void* block;
+    if (STRATA_UNLIKELY(cache == nullptr || !PopSmall<kZero>(cache->bins, bytes, block))) {
+        return nullptr;
+    }
+    return block;
+}
+
 // From the process heap.
 template <bool kZero = false>
 STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {

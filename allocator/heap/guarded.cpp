@@ -4,6 +4,7 @@
 
 #include "heap/bins.h"
 #include "heap/modes.h"
+#include "heap/parts.h"
 #include "heap/sampling.h"
 #include "heap/tick.h"
 
@@ -21,7 +22,7 @@ void Link(Heap& heap, GuardedBlock& guarded) noexcept {
     guarded.next = heap.guarded;
     if (guarded.next != nullptr) guarded.next->previous = &guarded;
     heap.guarded = &guarded;
-    slab::SetGuardedOwner(guarded, heap.serial.load(kRelaxed));
+    slab::SetGuardedOwner(guarded, heap.owner);
 }
 
 void Unlink(Heap& heap, GuardedBlock& guarded) noexcept {
@@ -113,7 +114,8 @@ bool ResizeGuarded(Block& block, size_t bytes, const ResizeOptions& options) noe
     if (!options.user) return true;
     if (!guarded.has_user.load(kRelaxed)) guarded.user = UserRecord{};
     guarded.has_user.store(true, kRelaxed);
-    guarded.user.flags |= options.user_flags;
+    const bool sets = bytes > block.requested || block.user == nullptr;
+    if (sets) guarded.user.flags = options.user_flags;
     return true;
 }
 

@@ -3,6 +3,7 @@
 // process through os/fatal.h. The last error / errno is set on failure only.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -75,21 +76,28 @@ void Free(Heap* expected, void* block) noexcept;
 struct AllocateOptions {
     size_t alignment = 16;
     bool zero = false;
+    bool grows = false;  // it was smaller, and will probably grow again
     const UserRecord* user = nullptr;
 };
 void* AllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept;
+// The same without an error.
+void* TryAllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept;
 
 struct ResizeOptions {
-    bool zero = false;        // zero what lies past the old requested size
-    bool in_place = false;    // or fail
+    bool zero = false;         // zero what lies past the old requested size
+    bool in_place = false;     // or fail
+    bool keep_usable = false;  // what moves is all of UsableSize, not the requested bytes alone
+    // A smaller block may move where that saves enough (blocks.cpp); else it stays where it is.
+    bool may_move_smaller = false;
     size_t alignment = 16;    // of a moved block
     bool user = false;        // with a user record from now on; one that is there is kept anyway
-    uint32_t user_flags = 0;  // to be set in it
+    uint32_t user_flags = 0;  // its flags, if the block grows
 };
 // `block` not null. nullptr: it is as it was.
 void* Resize(Heap* expected, void* block, size_t bytes, const ResizeOptions& options) noexcept;
 
-// Fatal unless `block` is live.
+// Fatal unless `block` is live. Usable is what the caller may write: what Strata keeps in a block's last
+// bytes lies behind it.
 size_t RequestedSize(const void* block) noexcept;
 size_t UsableSize(const void* block) noexcept;
 
@@ -109,8 +117,10 @@ BlockInfo Describe(const void* pointer) noexcept;
 bool IsLiveBlock(Heap& heap, const void* pointer, size_t* requested) noexcept;
 // True when it is, and nothing that can be checked about it is wrong.
 bool IsIntactBlock(Heap& heap, const void* pointer) noexcept;
-// The user record of a live block of `heap`; all zero without one. False when it is no such block.
-bool GetUserRecord(Heap& heap, const void* pointer, UserRecord& record) noexcept;
+// The user record of a live block of `heap`; all zero without one, and `found` says whether. False when it is no such
+// block.
+bool GetUserRecord(Heap& heap, const void* pointer, UserRecord& record,
+                   bool* found = nullptr) noexcept;
 // False when it is no live block of `heap`, or was allocated without a user record.
 bool SetUserValue(Heap& heap, void* pointer, void* value) noexcept;
 // Clears the flags in `reset`, then sets those in `set`. Makes a user record if need be and there is
@@ -128,6 +138,22 @@ Heap* HeapOfLiveBlock(const void* pointer) noexcept;
 // Recursive. Others' slow paths wait; their magazines stay usable. Unlock: false when not held.
 void LockHeap(Heap& heap) noexcept;
 bool UnlockHeap(Heap& heap) noexcept;
+
+// The calling thread is in a call that does not wait for another thread's LockHeap (HEAP_NO_SERIALIZE). That
+// nobody else is in the heap meanwhile is the caller's promise; if it is broken, the heap stays whole all the same.
+class GuestCall {
+public:
+    explicit GuestCall(Heap& heap) noexcept;
+    ~GuestCall();
+    GuestCall(const GuestCall&) = delete;
+    GuestCall& operator=(const GuestCall&) = delete;
+
+private:
+    // Where it is noted: in the thread's cache, with what stood there before, or in the heap.
+    const void** noted_ = nullptr;
+    const void* before_ = nullptr;
+    std::atomic<uintptr_t>* place_ = nullptr;
+};
 
 // True when all records of the heap agree with each other.
 bool IsConsistent(Heap& heap) noexcept;

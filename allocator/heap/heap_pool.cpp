@@ -14,8 +14,8 @@ namespace {
 
 using arena::g_memory;
 
-// Serials below this are owners with a meaning of their own (metadata, runs).
-constexpr uint32_t kFirstSerial = 16;
+// Owners below this have a meaning of their own (metadata, runs); above, they are numbers of records.
+constexpr arena::Owner kFirstOwner = 16;
 
 // Records lie in regions of this many, 64 KiB of addresses and one page of memory each. A record
 // stays committed when its heap ends, so that a stale handle can be looked at.
@@ -33,9 +33,10 @@ constinit Region g_regions[kRegions] = {};
 constinit Heap* g_free_records = nullptr;
 constinit Heap* g_dormant_records = nullptr;
 constinit std::atomic<uint32_t> g_dormant_count{0};
-constinit uint32_t g_next_serial = kFirstSerial;
+constinit uint64_t g_next_serial = 1;  // 64 bits do not wrap
 
 Heap* NewRecord() noexcept {
+    arena::Owner owner = kFirstOwner;
     for (Region& region : g_regions) {
         char* base = region.base.load(std::memory_order_relaxed);
         if (base == nullptr) {
@@ -46,10 +47,12 @@ Heap* NewRecord() noexcept {
             region.base.store(base, std::memory_order_release);
         }
         const uint32_t created = region.created.load(std::memory_order_relaxed);
+        owner += created;
         if (created == kHeapsPerRegion) continue;
         char* const record = base + created * kSliceSize;
         if (!g_memory.Commit(record, kPageSize, kPageSize)) return nullptr;
         Heap* const heap = new (record) Heap{};
+        heap->owner = owner;
         region.created.store(created + 1, std::memory_order_release);
         return heap;
     }
@@ -89,9 +92,21 @@ Heap* TakeRecordLocked(bool welcome) noexcept {
     if (heap == nullptr) return nullptr;
     // A reused record is not made anew: others may look at it through stale handles. All lists in it
     // are empty but those of slabs, and its locks free.
-    heap->serial.store(g_next_serial++, std::memory_order_relaxed);
-    if (g_next_serial == 0) g_next_serial = kFirstSerial;
     return heap;
+}
+
+uint64_t NextSerialLocked() noexcept { return g_next_serial++; }
+void SkipSerialsLocked(uint64_t count) noexcept { g_next_serial += count; }
+
+Heap* RecordOf(arena::Owner owner) noexcept {
+    if (owner < kFirstOwner) return nullptr;
+    const size_t number = owner - kFirstOwner;
+    if (number / kHeapsPerRegion >= kRegions) return nullptr;
+    const Region& region = g_regions[number / kHeapsPerRegion];
+    const size_t place = number % kHeapsPerRegion;
+    if (place >= region.created.load(std::memory_order_acquire)) return nullptr;
+    return reinterpret_cast<Heap*>(region.base.load(std::memory_order_relaxed) +
+                                   place * kSliceSize);
 }
 
 void GiveRecordBackLocked(Heap* heap, bool dormant) noexcept {

@@ -7,7 +7,7 @@
 
 namespace strata::heap {
 
-// A record with a serial of its own, not alive yet, or nullptr when memory is short; one that has slabs
+// A record, not alive yet and without a serial, or nullptr when memory is short; one that has slabs
 // (dormant.h) if that is `welcome`. REQUIRES: the registry's lock.
 Heap* TakeRecordLocked(bool welcome) noexcept;
 
@@ -16,5 +16,13 @@ void GiveRecordBackLocked(Heap* heap, bool dormant) noexcept;
 
 // Records that have slabs.
 uint32_t DormantRecords() noexcept;
+
+// A serial that no heap has had. REQUIRES: the registry's lock.
+uint64_t NextSerialLocked() noexcept;
+// As if so many heaps had been created. For tests. REQUIRES: the registry's lock.
+void SkipSerialsLocked(uint64_t count) noexcept;
+
+// The record that this number names as the owner of slices; nullptr when it is none, or that of no record.
+Heap* RecordOf(arena::Owner owner) noexcept;
 
 }  // namespace strata::heap

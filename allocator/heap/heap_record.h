@@ -29,15 +29,29 @@ static_assert(sizeof(ClassState) == 32);
 
 struct Quarantine;
 
+// Threads without a cache that are in a call past a closed gate at one time. One more waits until another's call
+// ends.
+inline constexpr size_t kMaxGuests = 4;
+
+// The region that a walk was in last (walk.cpp).
+struct RegionInWalk {
+    const char* base;
+    const char* end;
+    uint8_t index;
+};
+
 class Heap {
 public:
     enum class Life : uint32_t { kNever = 0, kAlive = 0x61727453, kDestroyed = 0x64616564 };
 
     std::atomic<Life> life;
-    // Never the same for two heaps of a process; 0 when destroyed. Thread caches and arenas know
-    // the heap by it.
-    std::atomic<uint32_t> serial;
     uint32_t options;  // the HEAP_* flags it was created with
+    // Never the same for two heaps of a process, and larger than that of all heaps before it; 0 when destroyed.
+    // Thread caches know the heap by it.
+    std::atomic<uint64_t> serial;
+    // The record's number, by which arenas know who owns their slices (heap_pool.h). The same for all heaps
+    // that the record has been.
+    arena::Owner owner;
     bool is_process_heap;
     // No region, no checks: blocks come from slabs and runs, through magazines.
     bool is_plain;
@@ -47,6 +61,7 @@ public:
     bool page_heap;   // both, and its blocks are guarded ones
     // Allocations go through AllocateWith, where guarded blocks are thought of.
     bool has_door;
+    bool held_for_fork;  // all parts of it; guarded by them
     os::Access access;
 
     // Whether programs are told that this is a low-fragmentation heap (api/heap_information.h).
@@ -56,9 +71,12 @@ public:
     // registry's lock only.
     std::atomic<uint32_t> pins;
 
-    // HeapLock: who holds all locks of the heap, and how often. Guarded by those locks.
+    // HeapLock: the gate, who closed it, and how often. While it is closed, nobody else gets hold of a part of
+    // the heap, but visitors who only look, and guests: threads in a call that does not wait for HeapLock.
+    os::Lock gate;
+    uint32_t lock_depth;  // guarded by the gate
     std::atomic<uintptr_t> lock_owner;
-    uint32_t lock_depth;
+    std::atomic<uintptr_t> guests[kMaxGuests];  // by ThreadToken; 0: nobody
 
     // When the depots' surplus was last given back.
     std::atomic<uint64_t> drained_epoch;
@@ -77,6 +95,8 @@ public:
     slab::GuardedBlock* guarded;  // live ones; guarded by runs_lock
     Quarantine* quarantine;       // if hardened; a class's part is guarded by the class's lock
 
+    RegionInWalk walked;  // guarded by all parts
+
     Heap* next;  // in creation order; guarded by the registry's lock
     Heap* previous;
 
@@ -88,7 +108,7 @@ public:
 
     // What a heap that ended left behind for the next one in its record (dormant.h). Guarded by the
     // registry's lock once it is in a list there.
-    uint32_t dormant_serial;   // of the heap that was
+    uint64_t dormant_serial;   // of the heap that was
     uint64_t dormant_epoch;    // when it ended
     uintptr_t dormant_thread;  // whose bins still hold blocks of its slabs; 0: nobody's
 
@@ -125,7 +145,7 @@ public:
     slab::SlabRequest RequestFor(SizeClass size_class) noexcept {
         NoteUse(size_class);
         return {size_class,
-                serial.load(std::memory_order_relaxed),
+                owner,
                 this,
                 BinOffset(size_class),
                 false,
@@ -138,25 +158,5 @@ public:
     uint8_t TailOf() const noexcept { return check_tail ? uint8_t{kTailBytes} : uint8_t{0}; }
 };
 static_assert(sizeof(Heap) <= kPageSize);
-
-// Holds one lock of a heap, unless the thread holds the whole heap anyway (HeapLock).
-class PartGuard {
-public:
-    PartGuard(Heap& heap, os::Lock& lock) noexcept
-        : lock_(heap.lock_owner.load(std::memory_order_relaxed) == os::ThreadToken() ? nullptr
-                                                                                     : &lock) {
-        if (lock_ != nullptr) lock_->Acquire();
-    }
-    PartGuard(Heap& heap, SizeClass size_class) noexcept
-        : PartGuard(heap, heap.classes[Index(size_class)].depot.lock) {}
-    ~PartGuard() {
-        if (lock_ != nullptr) lock_->Release();
-    }
-    PartGuard(const PartGuard&) = delete;
-    PartGuard& operator=(const PartGuard&) = delete;
-
-private:
-    os::Lock* lock_;
-};
 
 }  // namespace strata::heap

@@ -3,6 +3,7 @@
 #include "heap/block.h"
 #include "heap/guarded.h"
 #include "heap/heap.h"
+#include "heap/parts.h"
 #include "heap/registry.h"
 #include "heap/tail.h"
 
@@ -23,7 +24,7 @@ STRATA_NOINLINE bool VisitGuardedBlock(Heap& heap, const void* pointer, Visit vi
     const SliceEntry& entry = *arena::g_slice_map.EntryAt(address);
     // With the lock held, the records of this heap cannot vanish; those of others are not touched.
     if (entry.kind.load(kRelaxed) != SliceKind::kGuarded ||
-        arena::g_arenas.OwnerOf(address) != heap.serial.load(kRelaxed)) {
+        arena::g_arenas.OwnerOf(address) != heap.owner) {
         return false;
     }
     Block block;
@@ -56,7 +57,7 @@ bool VisitLiveBlock(Heap& heap, const void* pointer, Visit visit) noexcept {
     if (kind == SliceKind::kSlab && entry->size_class.load(kRelaxed) != Index(size_class)) {
         return false;  // another slab by now, under another lock
     }
-    if (arena::g_arenas.OwnerOf(address) != heap.serial.load(kRelaxed)) return false;
+    if (arena::g_arenas.OwnerOf(address) != heap.owner) return false;
     if (!FindBlock(pointer, block) || block.heap != &heap || block.requested > block.usable) {
         return false;
     }
@@ -103,8 +104,9 @@ bool IsIntactBlock(Heap& heap, const void* pointer) noexcept {
         heap, pointer, [&](const Block& block) noexcept { return HasIntactTail(block, pointer); });
 }
 
-bool GetUserRecord(Heap& heap, const void* pointer, UserRecord& record) noexcept {
+bool GetUserRecord(Heap& heap, const void* pointer, UserRecord& record, bool* found) noexcept {
     return VisitLiveBlock(heap, pointer, [&](const Block& block) noexcept {
+        if (found != nullptr) *found = block.user != nullptr;
         record = block.user != nullptr ? *block.user : UserRecord{};
         return true;
     });

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "arena/process_arenas.h"
+#include "heap/parts.h"
 #include "os/fatal.h"
 #include "os/random.h"
 

@@ -15,6 +15,7 @@
 #include "heap/options.h"
 #include "heap/parked_runs.h"
 #include "heap/quarantine.h"
+#include "heap/reclaim.h"
 #include "heap/report.h"
 #include "heap/tick.h"
 #include "os/process.h"
@@ -65,7 +66,7 @@ bool MakeRegion(Heap& heap, const HeapRequest& request) noexcept {
     region.bytes = request.maximum;
     region.committed = request.initial;
     region.memory = static_cast<char*>(request.memory);
-    region.owner = heap.serial.load(std::memory_order_relaxed);
+    region.owner = heap.owner;
     region.heap = &heap;
     region.access = heap.access;
     region.fill_free = heap.check_free;
@@ -103,6 +104,9 @@ bool Furnish(Heap& heap, const HeapRequest& request) noexcept {
 
 // REQUIRES: g_registry_lock.
 void BeginLifeLocked(Heap* heap) noexcept {
+    // Here, so that heaps are listed in the order of their serials.
+    heap->serial.store(NextSerialLocked(), std::memory_order_relaxed);
+    WakeBins(*heap);
     heap->next = nullptr;
     heap->previous = g_last_heap;
     (g_last_heap != nullptr ? g_last_heap->next : g_first_heap) = heap;
@@ -122,10 +126,6 @@ bool IsAlive(const Heap& heap) noexcept {
 
 // REQUIRES: g_registry_lock.
 void PinLocked(Heap& heap) noexcept { heap.pins.fetch_add(1, std::memory_order_relaxed); }
-void UnpinLocked(Heap& heap) noexcept {
-    const bool last = heap.pins.fetch_sub(1, std::memory_order_release) == 1;
-    if (last && !IsAlive(heap)) os::WakeOneOnWord(heap.pins);  // DestroyHeap waits
-}
 
 // From here on nobody pins the heap, nor takes his cached bins of it for valid; waits for those who
 // have it pinned.
@@ -146,30 +146,56 @@ void EndLife(Heap& heap) noexcept {
 
 }  // namespace
 
-Heap* PinNext(Heap* previous) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+void UnpinLocked(Heap& heap) noexcept {
+    const bool last = heap.pins.fetch_sub(1, std::memory_order_release) == 1;
+    if (last && !IsAlive(heap)) os::WakeOneOnWord(heap.pins);  // DestroyHeap waits
+}
+
+Heap* PinBehindLocked(Heap* previous) noexcept {
     Heap* heap = previous == nullptr ? g_first_heap : previous->next;
     while (heap != nullptr && !IsAlive(*heap)) heap = heap->next;
-    if (previous != nullptr) UnpinLocked(*previous);
     if (heap != nullptr) PinLocked(*heap);
     return heap;
 }
 
-bool Pin(Heap& heap, uint32_t serial) noexcept {
+Heap* PinNext(Heap* previous) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    Heap* const heap = PinBehindLocked(previous);
+    if (previous != nullptr) UnpinLocked(*previous);
+    return heap;
+}
+
+Heap* PinAfter(uint64_t serial, Heap* hint) noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    // The one before is mostly still there, and says who is next.
+    const bool known =
+        hint != nullptr && IsAlive(*hint) && hint->serial.load(std::memory_order_relaxed) == serial;
+    Heap* heap = known ? hint->next : g_first_heap;
+    while (heap != nullptr &&
+           (!IsAlive(*heap) || heap->serial.load(std::memory_order_relaxed) <= serial)) {
+        heap = heap->next;
+    }
+    if (heap != nullptr) PinLocked(*heap);
+    return heap;
+}
+
+uint64_t NewestSerial() noexcept {
+    const os::LockGuard guard(g_registry_lock);
+    return g_last_heap == nullptr ? 0 : g_last_heap->serial.load(std::memory_order_relaxed);
+}
+
+bool Pin(Heap& heap, uint64_t serial) noexcept {
     const os::LockGuard guard(g_registry_lock);
     if (!IsAlive(heap) || heap.serial.load(std::memory_order_relaxed) != serial) return false;
     PinLocked(heap);
     return true;
 }
 
-Heap* PinOwner(uint32_t serial) noexcept {
+Heap* PinOwner(arena::Owner owner) noexcept {
     const os::LockGuard guard(g_registry_lock);
-    Heap* heap = g_first_heap;
-    while (heap != nullptr && heap->serial.load(std::memory_order_relaxed) != serial) {
-        heap = heap->next;
-    }
-    if (heap != nullptr && !IsAlive(*heap)) heap = nullptr;
-    if (heap != nullptr) PinLocked(*heap);
+    Heap* const heap = RecordOf(owner);
+    if (heap == nullptr || !IsAlive(*heap)) return nullptr;
+    PinLocked(*heap);
     return heap;
 }
 
@@ -236,8 +262,9 @@ bool InitializeWithChecks(bool check_tail, bool check_free) noexcept {
     return Initialize();
 }
 
-Heap* CreateHeap(const HeapRequest& request) noexcept {
-    if (!Initialize()) return nullptr;
+namespace {
+
+Heap* TryCreateHeap(const HeapRequest& request) noexcept {
     const bool plain = request.maximum == 0 && !request.executable && !request.check_tail &&
                        !request.check_free && !request.hardened && !request.page_heap &&
                        !g_modes.hardened && !g_modes.page_heap;
@@ -261,8 +288,17 @@ Heap* CreateHeap(const HeapRequest& request) noexcept {
     return heap;
 }
 
+}  // namespace
+
+Heap* CreateHeap(const HeapRequest& request) noexcept {
+    if (!Initialize()) return nullptr;
+    Heap* const heap = TryCreateHeap(request);
+    if (STRATA_LIKELY(heap != nullptr)) return heap;
+    return ReclaimIfRefused(*ProcessHeap()) ? TryCreateHeap(request) : nullptr;
+}
+
 void DestroyHeap(Heap* heap) noexcept {
-    const uint32_t serial = heap->serial.load(std::memory_order_relaxed);
+    const uint64_t serial = heap->serial.load(std::memory_order_relaxed);
     EndLife(*heap);
     bool dormant = LaySlabsToRest(*heap, serial);
     while (slab::LargeRun* run = heap->runs) {
@@ -306,32 +342,13 @@ size_t ListHeaps(Heap** heaps, size_t capacity) noexcept {
     return count;
 }
 
-void LockHeap(Heap& heap) noexcept {
-    const uintptr_t self = os::ThreadToken();
-    if (heap.lock_owner.load(std::memory_order_relaxed) == self) {
-        ++heap.lock_depth;
-        return;
-    }
-    for (ClassState& state : heap.classes) state.depot.lock.Acquire();
-    heap.runs_lock.Acquire();
-    heap.lock_owner.store(self, std::memory_order_relaxed);
-    heap.lock_depth = 1;
-}
-
-bool UnlockHeap(Heap& heap) noexcept {
-    if (heap.lock_owner.load(std::memory_order_relaxed) != os::ThreadToken()) return false;
-    if (--heap.lock_depth != 0) return true;
-    heap.lock_owner.store(0, std::memory_order_relaxed);
-    heap.runs_lock.Release();
-    for (ClassState& state : heap.classes) state.depot.lock.Release();
-    return true;
-}
-
 void ThreadDetach() noexcept {
     cache::ThreadCache* cache = cache::CurrentCache();
     if (cache == nullptr || cache == &cache::g_detached_cache) return;
     if (g_process_ending.load(std::memory_order_relaxed)) return;
+    // Nobody who ends waits for another thread's HeapLock.
     if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {
+        const GuestCall call(*heap);
         cache::LiftAllVeils(*cache);
         HandInBins(*heap, cache->bins);
         ReleaseParkedRuns(*cache, true);
@@ -340,57 +357,15 @@ void ThreadDetach() noexcept {
         if (slot.bins == nullptr) continue;
         Heap& heap = *static_cast<Heap*>(slot.heap);
         const bool pinned = Pin(heap, slot.serial);
-        HandInSlot(slot);
+        {
+            const GuestCall call(heap);
+            HandInSlot(slot);
+        }
         if (pinned) Unpin(heap);
     }
     cache::DestroyThreadCache(cache);
 }
 
 void ProcessDetach() noexcept { g_process_ending.store(true, std::memory_order_relaxed); }
-
-// Heaps stay pinned as long as they are locked here. The registry comes after them; heaps made
-// meanwhile are at the end of the list.
-void LockEverything() noexcept {
-    Heap* last = nullptr;
-    for (;;) {
-        g_registry_lock.Acquire();
-        Heap* heap = last == nullptr ? g_first_heap : last->next;
-        while (heap != nullptr && !IsAlive(*heap)) heap = heap->next;
-        if (heap == nullptr) break;
-        PinLocked(*heap);
-        g_registry_lock.Release();
-        LockHeap(*heap);
-        last = heap;
-    }
-    slab::GuardedQueueLock().Acquire();
-    slab::RunCacheLock().Acquire();
-    arena::g_arenas.lock().Acquire();
-    arena::g_metadata.lock().Acquire();
-    arena::g_metadata_arenas.lock().Acquire();
-    cache::g_caches_lock.Acquire();
-}
-
-namespace {
-
-// In the child the visitors of other threads are gone, and their pins with them.
-void UnlockAll(bool in_child) noexcept {
-    cache::g_caches_lock.Release();
-    arena::g_metadata_arenas.lock().Release();
-    arena::g_metadata.lock().Release();
-    arena::g_arenas.lock().Release();
-    slab::RunCacheLock().Release();
-    slab::GuardedQueueLock().Release();
-    for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) {
-        if (!UnlockHeap(*heap)) continue;  // about to end when the others were locked
-        if (in_child) heap->pins.store(1, std::memory_order_relaxed);
-        UnpinLocked(*heap);
-    }
-    g_registry_lock.Release();
-}
-
-}  // namespace
-
-void UnlockEverything() noexcept { UnlockAll(false); }
-void UnlockEverythingInChild() noexcept { UnlockAll(true); }
 
 }  // namespace strata::heap

@@ -1,4 +1,5 @@
 #include "heap/runs.h"
+#include "heap/parts.h"
 
 namespace strata::heap {
 

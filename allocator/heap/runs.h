@@ -3,7 +3,7 @@
 
 #include "arena/process_arenas.h"
 #include "heap/heap.h"
-#include "heap/heap_record.h"
+#include "heap/parts.h"
 
 namespace strata::heap {
 
@@ -18,7 +18,7 @@ inline void LinkRun(Heap& heap, slab::LargeRun& run) noexcept {
     run.next = heap.runs;
     if (run.next != nullptr) run.next->previous = &run;
     heap.runs = &run;
-    arena::g_arenas.SetOwner(run.base, 1, heap.serial.load(std::memory_order_relaxed));
+    arena::g_arenas.SetOwner(run.base, 1, heap.owner);
 }
 
 inline void UnlinkRun(Heap& heap, slab::LargeRun& run) noexcept {

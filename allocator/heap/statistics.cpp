@@ -1,6 +1,6 @@
 #include "heap/statistics.h"
 
-#include "heap/heap_record.h"
+#include "heap/parts.h"
 #include "heap/registry.h"
 #include "heap/tail.h"
 
@@ -74,14 +74,16 @@ bool IsRegionConsistent(const Heap& heap) noexcept {
 ClassStatistics CollectClass(Heap& heap, size_t class_index) noexcept {
     ClassStatistics sum;
     sum.block_bytes = kClassTable[class_index].usable;
-    const PartGuard guard(heap, static_cast<SizeClass>(class_index));
-    heap.classes[class_index].slabs.ForEach([&](const slab::Slab& slab) { AddSlab(slab, sum); });
+    if (!heap.Uses(class_index)) return sum;
+    ClassState& state = heap.classes[class_index];
+    const PartGuard guard(state.depot.lock, PartGuard::Look::kOnly);
+    state.slabs.ForEach([&](const slab::Slab& slab) { AddSlab(slab, sum); });
     return sum;
 }
 
 ClassStatistics CollectRuns(Heap& heap) noexcept {
     ClassStatistics sum;
-    const PartGuard guard(heap, heap.runs_lock);
+    const PartGuard guard(heap.runs_lock, PartGuard::Look::kOnly);
     for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
         ++sum.slabs;
         sum.committed += run->extent();
@@ -98,6 +100,30 @@ ClassStatistics CollectRuns(Heap& heap) noexcept {
     }
     if (heap.region != nullptr) AddRegion(*heap.region, heap.TailOf(), sum);
     return sum;
+}
+
+HeapCursor AllHeaps() noexcept {
+    HeapCursor cursor;
+    cursor.last = NewestSerial();
+    return cursor;
+}
+
+bool NextHeap(HeapCursor& cursor) noexcept {
+    Heap* const heap = PinAfter(cursor.serial, cursor.heap);
+    if (heap == nullptr) return false;
+    cursor.heap = heap;
+    cursor.serial = heap->serial.load(kRelaxed);
+    cursor.is_process_heap = heap->is_process_heap;
+    Unpin(*heap);
+    return cursor.serial <= cursor.last;
+}
+
+bool CollectPart(const HeapCursor& cursor, size_t part, ClassStatistics& sum) noexcept {
+    Heap& heap = *cursor.heap;
+    if (!Pin(heap, cursor.serial)) return false;
+    sum = part == kLargePart ? CollectRuns(heap) : CollectClass(heap, part);
+    Unpin(heap);
+    return true;
 }
 
 void ForEachHeap(HeapVisitor visitor, void* context) noexcept {

@@ -3,6 +3,7 @@
 #include "arena/process_arenas.h"
 #include "heap/bins.h"
 #include "heap/parked_runs.h"
+#include "heap/parts.h"
 #include "heap/registry.h"
 #include "heap/runs.h"
 #include "heap/sampling.h"

@@ -4,6 +4,7 @@
 #include "heap/fast_path.h"
 #include "heap/heap.h"
 #include "heap/parked_runs.h"
+#include "heap/parts.h"
 #include "heap/quarantine.h"
 #include "heap/registry.h"
 #include "heap/runs.h"
@@ -24,7 +25,7 @@ void HandInOwnBins(Heap& heap) noexcept {
         ReleaseParkedRuns(*cache, true);
         return;
     }
-    const uint32_t serial = heap.serial.load(std::memory_order_relaxed);
+    const uint64_t serial = heap.serial.load(std::memory_order_relaxed);
     cache::HeapSlot& slot = cache->SlotOf(&heap);
     if (slot.serial == serial) HandInSlot(slot);
 }

@@ -8,14 +8,14 @@
 
 namespace strata::heap {
 
-// What HeapWalk reports for large blocks instead of a region's index.
+// What HeapWalk reports for blocks that stand for themselves instead of a region's index.
 inline constexpr uint8_t kLargeBlockIndex = 64;
 
 // One step's result and the cursor for the next: start with address nullptr.
 struct WalkEntry {
     enum class Kind : uint8_t { kRegion, kBusy, kFree, kUncommitted };
     void* address = nullptr;
-    size_t bytes = 0;  // requested size (busy), usable size (free), extent (regions, uncommitted)
+    size_t bytes = 0;              // requested size (busy), else the extent
     size_t committed_bytes = 0;    // regions
     size_t uncommitted_bytes = 0;  // regions
     void* first_block = nullptr;   // regions
@@ -28,9 +28,12 @@ struct WalkEntry {
     bool has_user = false;
 };
 
-// Every slab is a region, followed by its blocks and the part that has no memory yet; so is the one
-// region of a heap that cannot grow. A large run is one busy entry. Advances `entry`, of which only
-// address and kind are read; false at the end.
+// Regions first, each followed by what lies in it: a region is slabs and runs that lie side by side, or the one
+// region of a heap that cannot grow. Its blocks have its index, counted from 0. Free blocks that lie side by
+// side are one entry; pages without memory are entries of their own. Then the blocks that stand for themselves, as on
+// Windows those with a reservation of their own (above slab::kMaxRegionBlock, and guarded ones): one busy
+// entry each, without a region. Advances `entry`, of which only address, kind and region_index are read; false at
+// the end. A step takes time in proportion to the free blocks it passes; the first in a region to what lies there.
 // Safe while other threads use the heap: blocks that come and go meanwhile may be seen or not.
 bool WalkStep(Heap& heap, WalkEntry& entry) noexcept;
 

@@ -13,13 +13,21 @@ void Count(std::atomic<size_t>& counter, size_t amount = 1) noexcept {
 void* Memory::Reserve(const ReserveRequest& request) noexcept {
     Count(reserve_calls_);
     void* address = calls_->reserve(request);
-    if (address != nullptr) Count(reserved_, request.bytes);
+    if (address == nullptr) {
+        // An address that somebody else has is not refused for want of anything.
+        if (request.address == nullptr) Count(refusals_);
+        return nullptr;
+    }
+    Count(reserved_, request.bytes);
     return address;
 }
 
 bool Memory::Commit(void* address, size_t bytes, size_t fresh_bytes, Access access) noexcept {
     Count(commit_calls_);
-    if (!calls_->commit(address, bytes, access)) return false;
+    if (!calls_->commit(address, bytes, access)) {
+        Count(refusals_);
+        return false;
+    }
     const size_t now = committed_.fetch_add(fresh_bytes, std::memory_order_relaxed) + fresh_bytes;
     size_t peak = peak_committed_.load(std::memory_order_relaxed);
     while (now > peak &&

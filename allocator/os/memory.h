@@ -99,6 +99,9 @@ public:
 
     MemoryCounters Counters() const noexcept;
 
+    // How often the system refused addresses or memory so far.
+    size_t refusals() const noexcept { return refusals_.load(std::memory_order_relaxed); }
+
     // For tests: replaces the table. No other thread may be inside a call.
     void UseCalls(const MemoryCalls& calls) noexcept { calls_ = &calls; }
 
@@ -111,6 +114,7 @@ private:
     std::atomic<size_t> commit_calls_{0};
     std::atomic<size_t> decommit_calls_{0};
     std::atomic<size_t> release_calls_{0};
+    std::atomic<size_t> refusals_{0};
 };
 
 }  // namespace strata::os

@@ -33,7 +33,8 @@ STRATA_NOINLINE void* NTAPI AllocateEntry(void* handle, ULONG flags, SIZE_T byte
     }
     Count<kWatch>(Entry::kAllocate, Served::kStrata);
     void* block = nullptr;
-    if (STRATA_LIKELY((flags & (api::kHeapZeroMemory | api::kHeapUserBits)) == 0)) {
+    if (STRATA_LIKELY(
+            (flags & (api::kHeapZeroMemory | api::kHeapNoSerialize | api::kHeapUserBits)) == 0)) {
         block = heap::AllocateFast(bytes);
     }
     if (STRATA_UNLIKELY(block == nullptr)) {
@@ -135,7 +136,8 @@ STRATA_NOINLINE WideBoolean NTAPI GetUserInfoEntry(void* handle, ULONG flags, vo
     Count<kWatch>(Entry::kGetUserInfo, Served::kStrata);
     heap::Heap* const heap = HeapOf(handle);
     uint32_t found = 0;
-    if (heap == nullptr || !api::HeapGetUserInfo(*heap, block, value, &found)) return Answer(false);
+    if (heap == nullptr || !api::HeapGetUserInfo(*heap, flags, block, value, &found))
+        return Answer(false);
     if (user_flags != nullptr) *user_flags = found;
     return TRUE;
 }
@@ -149,7 +151,7 @@ STRATA_NOINLINE WideBoolean NTAPI SetUserValueEntry(void* handle, ULONG flags, v
     }
     Count<kWatch>(Entry::kSetUserValue, Served::kStrata);
     heap::Heap* const heap = HeapOf(handle);
-    return Answer(heap != nullptr && api::HeapSetUserValue(*heap, block, value));
+    return Answer(heap != nullptr && api::HeapSetUserValue(*heap, flags, block, value));
 }
 
 template <Watch kWatch>
@@ -162,7 +164,7 @@ STRATA_NOINLINE WideBoolean NTAPI SetUserFlagsEntry(void* handle, ULONG flags, v
     }
     Count<kWatch>(Entry::kSetUserFlags, Served::kStrata);
     heap::Heap* const heap = HeapOf(handle);
-    return Answer(heap != nullptr && api::HeapSetUserFlags(*heap, block, reset, set));
+    return Answer(heap != nullptr && api::HeapSetUserFlags(*heap, flags, block, reset, set));
 }
 
 // Fills blocks[0 … count) and returns how many it could make.

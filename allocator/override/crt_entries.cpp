@@ -143,7 +143,9 @@ void* ResizeOurs(CrtKind kind, void* block, size_t bytes,
 
 template <size_t kCrt, bool kCounting>
 STRATA_NOINLINE void* ReallocEntry(void* block, size_t bytes) {
-    if (void* const resized = ResizeOurs<kCrt, kCounting>(CrtKind::kRealloc, block, bytes, {})) {
+    const heap::ResizeOptions options{.keep_usable = true};
+    if (void* const resized =
+            ResizeOurs<kCrt, kCounting>(CrtKind::kRealloc, block, bytes, options)) {
         return resized;
     }
     return Original<ReallocFunction>(g_crts[kCrt], CrtKind::kRealloc)(block, bytes);

@@ -74,7 +74,7 @@ bool ResizeGuarded(GuardedBlock& block, size_t bytes, bool zero) noexcept;
 enum class Overwritten : uint8_t { kNothing, kBefore, kBehind };
 Overwritten FindOverwritten(const GuardedBlock& block) noexcept;
 
-// Sets who owns a block's slices, as walks see it: its heap's serial, or kRunOwner for none.
+// Sets who owns a block's slices, as walks see it: its heap, or kRunOwner for none.
 void SetGuardedOwner(const GuardedBlock& block, arena::Owner owner) noexcept;
 
 // The most guarded blocks that live at a time; SIZE_MAX at first.

@@ -65,21 +65,38 @@ LargeRun* TakeCached(const RunRequest& request, size_t placed) noexcept {
     return nullptr;
 }
 
-bool PlaceShared(LargeRun& run, size_t bytes, size_t alignment) noexcept {
+// Addresses to grow into, in bytes, for a run of so many.
+size_t SpareFor(size_t bytes, bool grows) noexcept {
+    if (!grows) return kSpareSlices * kSliceSize;
+    const size_t spare = bytes / kGrowthDenominator * kGrowthNumerator + kSpareSlices * kSliceSize;
+    return spare < kMostSpareBytes ? spare : kMostSpareBytes;
+}
+
+bool PlaceShared(LargeRun& run, size_t bytes, const RunRequest& request) noexcept {
     const size_t slices = DivideUp(bytes, kSliceSize);
-    const size_t step = alignment <= kSliceSize ? 1 : alignment / kSliceSize;
-    run.base = g_arenas.Allocate(slices, step, kRunOwner, run.access);
+    const size_t step = request.alignment <= kSliceSize ? 1 : request.alignment / kSliceSize;
+    run.base = g_arenas.AllocateWithRoom(slices, step, kRunOwner, run.access);
     if (run.base == nullptr) return false;
     run.slices = slices;
     SetCommitted(run, g_arenas.CommittedPrefix(run.base, slices));
     run.touched = g_arenas.IsDirty(run.base, slices) ? slices * kSliceSize : 0;
-    if (CommitTo(run, PagesUp(bytes))) return true;
-    g_arenas.Free(run.base, slices);
-    return false;
+    if (!CommitTo(run, PagesUp(bytes))) {
+        g_arenas.Free(run.base, slices);
+        return false;
+    }
+    const size_t most = SpareFor(bytes, request.grows) / kSliceSize;
+    const size_t room = kMaxRunSlices - slices;
+    run.spare = g_arenas.ClaimSpare(run.base, slices, most < room ? most : room, kRunOwner);
+    return true;
 }
 
-bool PlaceDirect(LargeRun& run, size_t bytes, size_t alignment) noexcept {
-    run.base = g_arenas.AllocateDedicated(bytes, alignment, kRunOwner, run.access);
+bool PlaceDirect(LargeRun& run, size_t bytes, const RunRequest& request) noexcept {
+    const size_t alignment = request.alignment;
+    const size_t roomy = bytes + (request.grows ? SpareFor(bytes, true) : 0);
+    run.base = g_arenas.AllocateDedicated(roomy, alignment, kRunOwner, run.access);
+    if (run.base == nullptr && roomy != bytes) {
+        run.base = g_arenas.AllocateDedicated(bytes, alignment, kRunOwner, run.access);
+    }
     if (run.base == nullptr) return false;
     run.direct = true;
     run.slices = g_arenas.DedicatedBytes(run.base) / kSliceSize;
@@ -108,14 +125,15 @@ void ReleaseRun(LargeRun* run) noexcept {
         CountDirectCommitted(0, run->Committed());
         g_arenas.FreeDedicated(run->base, run->Committed());
     } else {
-        g_arenas.Free(run->base, run->slices);
+        g_arenas.Free(run->base, run->slices + run->spare);
     }
     g_metadata.Free(run, sizeof(LargeRun));
 }
 
-namespace {
-
-STRATA_INLINE LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
+LargeRun* AllocateRun(const RunRequest& request) noexcept {
+    if (request.bytes > kMaxRequest - kArenaSize || request.alignment > kMapArenas * kArenaSize) {
+        return nullptr;
+    }
     const size_t extent = request.bytes + request.tail;
     const size_t placed = extent == 0 ? 1 : extent;
     const bool shared =
@@ -130,8 +148,8 @@ STRATA_INLINE LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
         if (run == nullptr) return nullptr;
         new (run) LargeRun{};
         run->access = request.access;
-        const bool ok = shared ? PlaceShared(*run, placed, request.alignment)
-                               : PlaceDirect(*run, placed, request.alignment);
+        const bool ok =
+            shared ? PlaceShared(*run, placed, request) : PlaceDirect(*run, placed, request);
         if (!ok) {
             g_metadata.Free(run, sizeof(LargeRun));
             return nullptr;
@@ -146,24 +164,6 @@ STRATA_INLINE LargeRun* TryAllocateRun(const RunRequest& request) noexcept {
     run->state.store(RunState::kLive, std::memory_order_release);
     if (!cached) g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);
     return run;
-}
-
-// What is kept for later is given back before anybody is refused.
-STRATA_COLD LargeRun* AllocateAfterPurge(const RunRequest& request) noexcept {
-    const uint64_t now = os::Milliseconds();
-    PurgeRuns(now, true);
-    g_arenas.Purge(now, true);
-    return TryAllocateRun(request);
-}
-
-}  // namespace
-
-LargeRun* AllocateRun(const RunRequest& request) noexcept {
-    if (request.bytes > kMaxRequest - kArenaSize || request.alignment > kMapArenas * kArenaSize) {
-        return nullptr;
-    }
-    LargeRun* const run = TryAllocateRun(request);
-    return STRATA_LIKELY(run != nullptr) ? run : AllocateAfterPurge(request);
 }
 
 void FreeRun(LargeRun* run) noexcept {
@@ -194,30 +194,51 @@ void TrimRun(LargeRun& run, bool at_once) noexcept {
     run.state.store(RunState::kLive, std::memory_order_release);
 }
 
+namespace {
+
+// Makes the run as many slices long, out of what it has to spare and of free ones behind that; committed to
+// `extent` bytes.
+bool Lengthen(LargeRun& run, size_t slices, size_t extent) noexcept {
+    if (run.direct || slices > kMaxRunSlices) return false;
+    const size_t owned = run.slices + run.spare;
+    const size_t more = slices > owned ? slices - owned : 0;
+    if (more != 0 && !g_arenas.Extend(run.base, owned, more, kRunOwner)) return false;
+    char* const behind = run.base + owned * kSliceSize;
+    const bool dirty = more != 0 && g_arenas.IsDirty(behind, more);
+    if (!CommitTo(run, PagesUp(extent))) {
+        if (more != 0) g_arenas.Free(behind, more);
+        return false;
+    }
+    if (dirty) run.touched = slices * kSliceSize;
+    run.slices = slices;
+    run.spare = owned + more - slices;
+    g_slice_map.SetRun(AddressOf(run.base), slices, &run);
+    return true;
+}
+
+// Gives back the slices behind the first `slices`, with what it had to spare.
+void Shorten(LargeRun& run, size_t slices) noexcept {
+    char* const behind = run.base + slices * kSliceSize;
+    const size_t fewer = run.slices - slices;
+    g_slice_map.Clear(AddressOf(behind), fewer);
+    g_arenas.Free(behind, fewer + run.spare);
+    run.slices = slices;
+    run.spare = 0;
+    if (run.Committed() > run.capacity()) SetCommitted(run, run.capacity());
+    if (run.touched > run.capacity()) run.touched = run.capacity();
+}
+
+}  // namespace
+
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
     const size_t old = run.requested.load(std::memory_order_relaxed);
     if (bytes > kMaxRequest - kArenaSize) return false;
     const size_t extent = bytes + run.tail;
     const size_t slices = DivideUp(extent == 0 ? 1 : extent, kSliceSize);
     if (slices > run.slices) {
-        const size_t extra = slices - run.slices;
-        if (run.direct || slices > kMaxRunSlices) return false;
-        if (!g_arenas.Extend(run.base, run.slices, extra, kRunOwner)) return false;
-        const bool dirty = g_arenas.IsDirty(run.base + run.capacity(), extra);
-        if (!CommitTo(run, PagesUp(extent))) {
-            g_arenas.Free(run.base + run.capacity(), extra);
-            return false;
-        }
-        if (dirty) run.touched = slices * kSliceSize;
-        run.slices = slices;
-        g_slice_map.SetRun(AddressOf(run.base), slices, &run);
+        if (!Lengthen(run, slices, extent)) return false;
     } else if (slices < run.slices && !run.direct) {
-        char* const tail = run.base + slices * kSliceSize;
-        g_slice_map.Clear(AddressOf(tail), run.slices - slices);
-        g_arenas.Free(tail, run.slices - slices);
-        run.slices = slices;
-        if (run.Committed() > run.capacity()) SetCommitted(run, run.capacity());
-        if (run.touched > run.capacity()) run.touched = run.capacity();
+        Shorten(run, slices);
     } else if (!CommitTo(run, PagesUp(extent))) {
         return false;
     } else if (run.direct && PagesUp(extent) <= run.Committed() / 2) {

@@ -32,6 +32,7 @@ struct LargeRun {
     void* heap;
     char* base;
     size_t slices;  // of the reservation when direct
+    size_t spare;   // slices behind these, without pages, that it may grow into
     // Bytes from base on. Belongs to whoever holds the run: its owner while he resizes it, the thread that freed it,
     // TrimRun. Others may read it for a guess.
     std::atomic<size_t> committed;
@@ -63,10 +64,14 @@ struct LargeRun {
 // heap's own: so a walker who holds that list's lock knows which runs cannot vanish.
 inline constexpr arena::Owner kRunOwner = 2;
 
+// That of slices that could not be given back in order: nobody's, for good.
+inline constexpr arena::Owner kLostOwner = 3;
+
 struct RunRequest {
     size_t bytes = 0;
     size_t alignment = kMinAlignment;  // a power of two
     bool zero = false;
+    bool grows = false;  // it will probably be resized to more
     uint8_t tail = 0;
     os::Access access = os::Access::kReadWrite;
     void* heap = nullptr;

@@ -68,8 +68,6 @@ size_t HolesEnd(const Slab& slab) noexcept {
     return RoundUp(slab.limit * slab.spacing(), kPageSize);
 }
 
-size_t HoleBytes(const Slab& slab) noexcept { return HolesEnd(slab) - slab.committed(); }
-
 // The blocks that have a byte in these pages.
 struct BlockRange {
     uint32_t first;
@@ -86,18 +84,11 @@ bool Listed(const Slab& slab, uint32_t index) noexcept {
     return (slab.bits[index / 64] >> (index % 64) & 1) != 0;
 }
 
-// Whether a byte of the block lies in a hole: it is free, and not in the bitmap.
-bool Hidden(const Slab& slab, uint32_t index) noexcept {
-    const size_t begin = size_t{index} * slab.spacing();
-    const size_t page = begin / kPageSize;
-    return slab.holes.CountInRange(page, DivideUp(begin + slab.spacing(), kPageSize) - page) != 0;
-}
-
 // Whether all blocks of this page are free; those that were hidden for a page beside it are.
 bool IsFreePage(const Slab& slab, size_t page) noexcept {
     const BlockRange range = BlocksOf(slab, page, 1);
     for (uint32_t i = range.first; i < range.end; ++i) {
-        if (!Listed(slab, i) && (slab.absent == 0 || !Hidden(slab, i))) return false;
+        if (!Listed(slab, i) && !HasHole(slab, i)) return false;
     }
     return range.first != range.end;
 }
@@ -139,6 +130,20 @@ void FreeSlices(const Slab& slab) noexcept {
 }
 
 }  // namespace
+
+bool IsHole(const Slab& slab, size_t page) noexcept {
+    return slab.absent != 0 && page < HolesEnd(slab) / kPageSize && slab.holes.Test(page);
+}
+
+// Such blocks are not in the bitmap.
+bool HasHole(const Slab& slab, uint32_t index) noexcept {
+    if (slab.absent == 0) return false;
+    const size_t begin = size_t{index} * slab.spacing();
+    const size_t page = begin / kPageSize;
+    return slab.holes.AnyInRange(page, DivideUp(begin + slab.spacing(), kPageSize) - page);
+}
+
+size_t HoleBytes(const Slab& slab) noexcept { return HolesEnd(slab) - slab.committed(); }
 
 void PunchHoles(Slab& slab) noexcept {
     if (slab.free != slab.seen_free) {
@@ -222,7 +227,11 @@ void DestroySlab(Slab* slab) noexcept {
         arena::g_arenas.FillHoles(slab->base, HolesEnd(*slab), HoleBytes(*slab));
     arena::g_slice_map.Clear(AddressOf(slab->base), slab->slices);
     // When the system refused both, nobody may have these slices any more.
-    if (whole) FreeSlices(*slab);
+    if (whole) {
+        FreeSlices(*slab);
+    } else {
+        arena::g_arenas.SetOwner(slab->base, slab->slices, kLostOwner);
+    }
     arena::g_metadata.Free(slab, SlabRecordBytes(slab->size_class));
 }
 

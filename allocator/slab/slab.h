@@ -91,6 +91,12 @@ void DestroySlab(Slab* slab) noexcept;
 // nothing was returned, where all their blocks are in the bitmap. The next need for blocks commits them again.
 void PunchHoles(Slab& slab) noexcept;
 
+// Whether a page was decommitted by PunchHoles; whether a free block lies in one such page or more; and how many bytes
+// of them there are.
+bool IsHole(const Slab& slab, size_t page) noexcept;
+bool HasHole(const Slab& slab, uint32_t index) noexcept;
+size_t HoleBytes(const Slab& slab) noexcept;
+
 // Makes all blocks of a slab free, live or not, as far as they have pages. REQUIRES: no holes.
 void ResetSlab(Slab& slab) noexcept;
 

@@ -153,7 +153,7 @@ private:
                 void* const block = api::HeapAllocate(heap, flags, bytes);
                 Got(block, bytes, (flags & api::kHeapZeroMemory) != 0, user);
                 if (block != nullptr && user) {
-                    EXPECT_TRUE(api::HeapSetUserValue(heap, block, this));
+                    EXPECT_TRUE(api::HeapSetUserValue(heap, 0, block, this));
                 }
             }
         }
@@ -180,7 +180,7 @@ private:
                 each = {block, bytes, each.user};
             }
             // May change nothing but the flags; a block without a place for them may have to move.
-            static_cast<void>(api::HeapSetUserFlags(heap, each.block, 0x400, 0x200));
+            static_cast<void>(api::HeapSetUserFlags(heap, 0, each.block, 0x400, 0x200));
         }
     }
 
@@ -189,7 +189,7 @@ private:
         ASSERT_EQ(FindPatternBreak(each.block, each.bytes, each.bytes), each.bytes);
         if (each.user) {
             void* value = nullptr;
-            ASSERT_TRUE(api::HeapGetUserInfo(heap, each.block, &value, nullptr));
+            ASSERT_TRUE(api::HeapGetUserInfo(heap, 0, each.block, &value, nullptr));
             ASSERT_EQ(value, this);
         }
     }

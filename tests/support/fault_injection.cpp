@@ -20,6 +20,9 @@ struct FaultyMemory {
         return Refused(kReserve) ? nullptr : os::SystemMemory::Reserve(request);
     }
     static bool Commit(void* address, size_t bytes, os::Access access) noexcept {
+        // All of the range counts as fresh: a little stricter than the system.
+        const FaultInjector* const injector = g_injector.load(std::memory_order_acquire);
+        if (injector != nullptr && injector->IsAboveLimit(bytes)) return false;
         return !Refused(kCommit) && os::SystemMemory::Commit(address, bytes, access);
     }
     static bool Decommit(void* address, size_t bytes) noexcept {

@@ -44,7 +44,9 @@ public:
     void FailFrom(CallSet set, size_t n) noexcept { Order(set, n, SIZE_MAX); }
     // `count` calls from the nth on fail.
     void FailSome(CallSet set, size_t n, size_t count) noexcept { Order(set, n, count); }
-    // Calls succeed again, as far as the system lets them. Counts go on.
+    // Commits fail that would bring the books of `memory` above so many bytes, as under a real limit.
+    void LimitCommit(size_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }
+    // Calls succeed again, as far as the system lets them. Counts go on. A limit stays.
     void StopFailing() noexcept { Order(0, 1, 0); }
 
     // Calls of these kinds since the injector was made or ResetCounts; refused ones included.
@@ -55,6 +57,9 @@ public:
 
     // Whether the call that just arrives is refused. For the table.
     bool Refuses(CallSet kind) noexcept;
+    bool IsAboveLimit(size_t more) const noexcept {
+        return memory_.Counters().committed + more > limit_.load(std::memory_order_relaxed);
+    }
 
 private:
     void Order(CallSet set, size_t first, size_t count) noexcept;
@@ -65,6 +70,7 @@ private:
     std::atomic<size_t> first_{1};
     std::atomic<size_t> count_{0};
     std::atomic<size_t> failures_{0};
+    std::atomic<size_t> limit_{SIZE_MAX / 2};
     std::atomic<size_t> calls_[kCallKinds] = {};
 };
 

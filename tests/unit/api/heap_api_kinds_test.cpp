@@ -1,5 +1,9 @@
 // Kinds of heaps: executable, of fixed size, in the caller's memory, with checks, with user values.
+#include <atomic>
+#include <chrono>
 #include <cstring>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "arena/process_arenas.h"
@@ -151,6 +155,55 @@ TEST_F(HeapApi, AFailureThatIsGotOverLeavesTheLastError) {
     for (void* const block : blocks) StrataHeapFree(process, 0, block);
 }
 
+// Whoever asks for the value of a block that has none keeps what he had.
+TEST_F(HeapApi, AnOrdinaryBlockHasNoUserValue) {
+    int mine = 0;
+    for (const SIZE_T bytes :
+         {SIZE_T{0}, SIZE_T{50}, SIZE_T{5000}, SIZE_T{100000}, SIZE_T{3} << 20}) {
+        void* const block = StrataHeapAlloc(heap_, 0, bytes);
+        LPVOID found = &mine;
+        DWORD flags = 77;
+        EXPECT_TRUE(StrataHeapGetUserInfo(heap_, 0, block, &found, &flags)) << bytes;
+        EXPECT_EQ(found, &mine) << bytes;
+        EXPECT_EQ(flags, 0u);
+    }
+    void* const settable = StrataHeapAlloc(heap_, STRATA_HEAP_SETTABLE_USER_VALUE, 50);
+    LPVOID found = &mine;
+    EXPECT_TRUE(StrataHeapGetUserInfo(heap_, 0, settable, &found, nullptr));
+    EXPECT_EQ(found, nullptr) << "one that was not set yet";
+}
+
+// HEAP_NO_SERIALIZE: no call waits for another thread's HeapLock; without it, all that change something do.
+TEST_F(HeapApi, CallsWithoutSerialisation) {
+    void* const old = StrataHeapAlloc(heap_, 0, 100);
+    ASSERT_TRUE(StrataHeapLock(heap_));
+    std::thread([&] {
+        constexpr DWORD kFlag = HEAP_NO_SERIALIZE;
+        for (const DWORD zero :
+             {DWORD{0}, DWORD{HEAP_ZERO_MEMORY}, DWORD{STRATA_HEAP_SETTABLE_USER_VALUE}}) {
+            void* block = StrataHeapAlloc(heap_, kFlag | zero, 5000);
+            ASSERT_NE(block, nullptr);
+            EXPECT_EQ(StrataHeapSize(heap_, kFlag, block), 5000u);
+            EXPECT_TRUE(StrataHeapValidate(heap_, kFlag, block));
+            block = StrataHeapReAlloc(heap_, kFlag | (zero & HEAP_ZERO_MEMORY), block, 100000);
+            ASSERT_NE(block, nullptr);
+            EXPECT_TRUE(StrataHeapFree(heap_, kFlag, block));
+        }
+        EXPECT_TRUE(StrataHeapFree(heap_, kFlag, old));
+        EXPECT_TRUE(StrataHeapValidate(heap_, kFlag, nullptr));
+        StrataHeapCompact(heap_, kFlag);
+    }).join();
+    std::atomic<bool> done{false};
+    std::thread waits([&] {
+        StrataHeapFree(heap_, 0, StrataHeapAlloc(heap_, 0, 100));
+        done = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_FALSE(done);
+    EXPECT_TRUE(StrataHeapUnlock(heap_));
+    waits.join();
+}
+
 TEST_F(HeapApi, UserValues) {
     int value = 0;
     void* const block = StrataHeapAlloc(
@@ -161,9 +214,13 @@ TEST_F(HeapApi, UserValues) {
     EXPECT_TRUE(StrataHeapGetUserInfo(heap_, 0, block, &found, &flags));
     EXPECT_EQ(found, &value);
     EXPECT_EQ(flags, STRATA_HEAP_SETTABLE_USER_FLAG2);
-    EXPECT_TRUE(StrataHeapSetUserFlags(heap_, 0, block, ~0u, 0xFFFFF2FFu));
+    for (const auto& [reset, set] : {std::pair{~0u, 0x200u}, {0u, 0xFFFFF2FFu}, {0x100u, 0u}}) {
+        EXPECT_FALSE(StrataHeapSetUserFlags(heap_, 0, block, reset, set)) << "not all are settable";
+        ExpectError(ERROR_INVALID_PARAMETER);
+    }
+    EXPECT_TRUE(StrataHeapSetUserFlags(heap_, 0, block, 0xE00, 0x200));
     EXPECT_TRUE(StrataHeapGetUserInfo(heap_, 0, block, nullptr, &flags));
-    EXPECT_EQ(flags, 0x200u) << "only the settable ones";
+    EXPECT_EQ(flags, 0x200u);
     EXPECT_TRUE(StrataHeapGetUserInfo(heap_, 0, block, nullptr, nullptr));
     EXPECT_EQ(StrataHeapSize(heap_, 0, block), 50u);
     PROCESS_HEAP_ENTRY entry = {};

@@ -134,6 +134,70 @@ TEST(MallocApi, Realloc) {
     strata_free(block);
 }
 
+// A program may write all usable bytes, and keeps them whatever becomes of the block.
+TEST(MallocApi, ReallocKeepsAllUsableBytes) {
+    strata_heap* const heap = strata_heap_create();
+    using Resize = void* (*)(strata_heap*, void*, size_t);
+    const Resize ways[] = {
+        [](strata_heap*, void* block, size_t bytes) { return strata_realloc(block, bytes); },
+        [](strata_heap*, void* block, size_t bytes) {
+            return strata_reallocarray(block, 1, bytes);
+        },
+        [](strata_heap*, void* block, size_t bytes) {
+            return strata_aligned_realloc(block, 64, bytes);
+        },
+        [](strata_heap* of, void* block, size_t bytes) {
+            return strata_heap_realloc(of, block, bytes);
+        },
+    };
+    for (size_t bytes = 0; bytes < 300000; bytes += bytes < 3000 ? 7 : bytes / 40) {
+        for (size_t way = 0; way < std::size(ways); ++way) {
+            strata_heap* const of = way == 3 ? heap : strata_heap_process();
+            void* block = strata_heap_malloc(of, bytes);
+            for (const size_t more : {1, 50, 300, 5000, 100000}) {
+                const size_t usable = strata_usable_size(block);
+                FillPattern(block, usable, way);
+                block = ways[way](of, block, usable + more);
+                ASSERT_EQ(FindPatternBreak(block, usable, way), usable)
+                    << bytes << " bytes, " << more << " more, way " << way;
+                block = ways[way](of, block, bytes);
+                const size_t kept = bytes < usable ? bytes : usable;
+                ASSERT_EQ(FindPatternBreak(block, kept, way), kept) << bytes;
+            }
+            strata_free(block);
+        }
+    }
+    strata_heap_destroy(heap);
+}
+
+// In place, but for where a move saves a quarter of the block and 16 KiB.
+TEST(MallocApi, ReallocToLess) {
+    for (const auto& [from, to, moves] :
+         std::vector<std::tuple<size_t, size_t, bool>>{{24, 8, false},
+                                                       {100, 0, false},
+                                                       {20000, 3000, true},
+                                                       {20000, 5000, false},
+                                                       {65536, 49152, true},
+                                                       {65536, 50000, false},
+                                                       {65536, 1, true},
+                                                       {131072, 10, false},
+                                                       {40 << 20, 100, false}}) {
+        std::vector<void*> many;  // so that both sizes have slabs of their own
+        for (int i = 0; i < 40 && from <= 65536; ++i) {
+            many.push_back(strata_malloc(from));
+            many.push_back(strata_malloc(to));
+        }
+        void* const block = strata_malloc(from);
+        FillPattern(block, to, 6);
+        void* const resized = strata_realloc(block, to);
+        EXPECT_EQ(resized != block, moves) << from << " to " << to;
+        EXPECT_EQ(strata_requested_size(resized), to);
+        EXPECT_EQ(FindPatternBreak(resized, to, 6), to);
+        strata_free(resized);
+        for (void* const each : many) strata_free(each);
+    }
+}
+
 TEST(MallocApi, ReallocFailureKeepsTheBlock) {
     void* const block = strata_malloc(77);
     FillPattern(block, 77, 2);

@@ -33,7 +33,7 @@ bool AllEmpty(const Bin (&bins)[kCount]) {
 // Nothing in it.
 bool IsNew(const ThreadCache& cache) {
     for (const HeapSlot& slot : cache.slots) {
-        if (slot.heap != nullptr || slot.serial != 0 || slot.operations != 0) return false;
+        if (slot.heap != nullptr || slot.serial != 0) return false;
         if (slot.bins != nullptr) return false;
     }
     for (const slab::LargeRun* run : cache.parked) {

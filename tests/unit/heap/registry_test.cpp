@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "heap/heap_pool.h"
 #include "heap/statistics.h"
 #include "heap_fixture.h"
 
@@ -19,10 +20,10 @@ using test::TestHeap;
 
 void Pause() { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
 
-uint32_t SerialOf(const TestHeap& heap) { return (*heap).serial.load(); }
+uint64_t SerialOf(const TestHeap& heap) { return (*heap).serial.load(); }
 
 TEST(Registry, SerialsAreNeverUsedTwice) {
-    uint32_t last = 0;
+    uint64_t last = 0;
     for (int i = 0; i < 50; ++i) {
         const TestHeap heap;
         EXPECT_GT(SerialOf(heap), last);
@@ -52,7 +53,7 @@ TEST(Registry, PinsAreCounted) {
     TestHeap heap;
     Heap* const record = heap.get();
     ASSERT_TRUE(Pin(*record, SerialOf(heap)));
-    ASSERT_EQ(PinOwner(SerialOf(heap)), record);
+    ASSERT_EQ(PinOwner((*heap).owner), record);
     std::atomic<bool> ended{false};
     std::thread other([&] {
         heap.Destroy();
@@ -69,17 +70,57 @@ TEST(Registry, PinsAreCounted) {
 TEST(Registry, WhatIsGoneCannotBePinned) {
     TestHeap heap;
     Heap* const record = heap.get();
-    const uint32_t serial = SerialOf(heap);
+    const uint64_t serial = SerialOf(heap);
+    const arena::Owner owner = (*heap).owner;
     EXPECT_FALSE(Pin(*record, serial + 1));
     EXPECT_FALSE(Pin(*record, 0));
     heap.Destroy();
     EXPECT_FALSE(Pin(*record, serial));
     EXPECT_FALSE(Pin(*record, 0));
-    EXPECT_EQ(PinOwner(serial), nullptr);
+    EXPECT_EQ(PinOwner(owner), nullptr);
     EXPECT_EQ(PinOwner(0), nullptr);
     const TestHeap next;  // in the same record
     EXPECT_EQ(next.get(), record);
     EXPECT_FALSE(Pin(*record, serial));
+}
+
+// Serials do not run out, and nobody mistakes one heap for another because of theirs.
+TEST(Registry, FourBillionHeapsLater) {
+    void* const block = Allocate(*ProcessHeap(), 100, false);
+    void* const run = Allocate(*ProcessHeap(), 100000, false);
+    {
+        const os::LockGuard guard(g_registry_lock);
+        SkipSerialsLocked((uint64_t{1} << 32) - 40);
+    }
+    for (int i = 0; i < 100; ++i) {
+        const TestHeap heap;
+        void* const own = heap.Allocate(100);
+        ASSERT_EQ(HeapOfLiveBlock(own), heap.get()) << i;
+        ASSERT_EQ(HeapOfLiveBlock(block), ProcessHeap()) << i;
+        ASSERT_EQ(HeapOfLiveBlock(run), ProcessHeap()) << i;
+        ASSERT_TRUE(IsLiveBlock(*ProcessHeap(), block, nullptr));
+        ASSERT_FALSE(IsLiveBlock(*heap, block, nullptr));
+    }
+    Free(nullptr, block);
+    Free(nullptr, run);
+}
+
+TEST(Registry, PinAfterGoesOnBehindAHeapThatEnded) {
+    const TestHeap one;
+    TestHeap two;
+    const TestHeap three;
+    const uint64_t serial = SerialOf(two);
+    Heap* const record = two.get();
+    for (const bool ended : {false, true}) {
+        if (ended) two.Destroy();
+        for (Heap* const hint : {record, one.get(), static_cast<Heap*>(nullptr)}) {
+            Heap* const next = PinAfter(serial, hint);
+            ASSERT_EQ(next, three.get());
+            Unpin(*next);
+        }
+    }
+    EXPECT_EQ(PinAfter(SerialOf(three), three.get()), nullptr);
+    EXPECT_EQ(NewestSerial(), SerialOf(three));
 }
 
 TEST(Registry, PinNextVisitsEveryHeapOnce) {

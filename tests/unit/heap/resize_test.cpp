@@ -7,6 +7,7 @@
 #include "heap/heap.h"
 #include "heap_fixture.h"
 #include "os/process.h"
+#include "slab/region.h"
 #include "support/model.h"
 #include "support/sanitizers.h"
 
@@ -226,13 +227,79 @@ TEST(Resize, FailureLeavesTheBlockAlone) {
     EXPECT_TRUE(IsConsistent(*heap));
 }
 
-TEST(Resize, MuchSmallerMovesToItsOwnClass) {
-    // A realloc from 64 KiB to 16 bytes must not keep 64 KiB.
+// As the Windows heap has it: who asks for less may keep the pointer.
+TEST(Resize, LessStaysWhereItIs) {
+    const HeapRequest requests[] = {{},
+                                    {.maximum = 64 << 20},
+                                    {.executable = true},
+                                    {.check_tail = true},
+                                    {.check_tail = true, .check_free = true},
+                                    {.hardened = true}};
+    const size_t sizes[] = {0,    1,     8,     24,     50,      100,     900,
+                            5000, 65536, 65537, 131072, 1 << 20, 3 << 20, 40 << 20};
+    for (const HeapRequest& request : requests) {
+        const TestHeap heap(request);
+        for (const size_t from : sizes) {
+            if (request.maximum != 0 && from > slab::kMaxRegionBlock) continue;
+            if (&request != requests && from > 3 << 20)
+                continue;  // the pages of one heap are enough
+            for (const size_t to : sizes) {
+                if (to > from) break;
+                for (const bool zero : {false, true}) {
+                    void* const block = heap.Allocate(from);
+                    FillPattern(block, Smaller(to, 5000), 7);
+                    ASSERT_EQ(Resize(heap.get(), block, to, {.zero = zero}), block)
+                        << from << " to " << to;
+                    ASSERT_EQ(RequestedSize(block), to);
+                    ASSERT_EQ(FindPatternBreak(block, Smaller(to, 5000), 7), Smaller(to, 5000));
+                    heap.Free(block);
+                }
+            }
+        }
+        EXPECT_TRUE(IsConsistent(*heap));
+    }
+}
+
+TEST(Resize, AShrunkRunGivesMemoryBack) {
     const TestHeap heap;
-    void* const block = Resize(nullptr, heap.Allocate(65536), 16, {});
-    EXPECT_LE(UsableSize(block), 64u);
-    void* const from_run = Resize(nullptr, heap.Allocate(10 << 20), 16, {});
-    EXPECT_LE(UsableSize(from_run), 64u);
+    const size_t before = test::CommittedAfterPurge();
+    void* const block = heap.Allocate(10 << 20);
+    std::memset(block, 1, 10 << 20);
+    ASSERT_EQ(Resize(nullptr, block, 16, {}), block);
+    EXPECT_LE(test::CommittedAfterPurge(), before + 64 * 1024) << "its record, a page of it";
+    heap.Free(block);
+}
+
+TEST(Resize, LargeBlocksGrowALittleInPlace) {
+    const TestHeap heap;
+    std::vector<void*> blocks;
+    for (int i = 0; i < 20; ++i) blocks.push_back(heap.Allocate(128 * 1024));
+    for (void* const block : blocks) {
+        EXPECT_EQ(Resize(heap.get(), block, 128 * 1024 + 512, {.in_place = true}), block);
+    }
+    for (void* const block : blocks) heap.Free(block);
+}
+
+// Growing by halves, as vectors do: a third of the steps need no copy, whatever lies between.
+TEST(Resize, AGrowingBlockOftenStaysInPlace) {
+    const TestHeap heap;
+    int steps = 0, in_place = 0;
+    std::vector<void*> others;
+    for (int round = 0; round < 3; ++round) {
+        size_t bytes = 70'000;
+        void* block = heap.Allocate(bytes);
+        while (bytes < size_t{300} << 20) {
+            bytes += bytes / 2;
+            others.push_back(heap.Allocate(100'000));  // in the way
+            void* const grown = Resize(nullptr, block, bytes, {});
+            ASSERT_NE(grown, nullptr);
+            ++steps;
+            if (grown == block) ++in_place;
+            block = grown;
+        }
+        heap.Free(block);
+    }
+    EXPECT_GE(in_place * 3, steps) << in_place << " of " << steps;
 }
 
 }  // namespace

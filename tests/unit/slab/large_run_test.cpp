@@ -184,10 +184,10 @@ TEST_F(LargeRunTest, ReusedSlicesAreZeroWhenAsked) {
     End(run);
     PurgeRuns(os::Milliseconds(), true);  // to the arena, pages and all
     run = Make(150'000, 1, true);
-    ASSERT_EQ(run->base, base);
-    EXPECT_EQ(test::FindNonZero(base, 0, 150'000), 150'000u);
+    EXPECT_EQ(run->base, base + 2 * kSliceSize) << "on pages, with a slice without any behind it";
+    EXPECT_EQ(test::FindNonZero(run->base, 0, 150'000), 150'000u);
     ASSERT_TRUE(ResizeRun(*run, 300'000, true));
-    EXPECT_EQ(test::FindNonZero(base, 0, 300'000), 300'000u);
+    EXPECT_EQ(test::FindNonZero(run->base, 0, 300'000), 300'000u);
     End(run);
 }
 
@@ -214,22 +214,57 @@ TEST_F(LargeRunTest, GrowsIntoFreeSlicesBehind) {
 
 TEST_F(LargeRunTest, DoesNotGrowIntoANeighbour) {
     LargeRun* const run = Make(2 * kSliceSize);
+    ASSERT_EQ(run->spare, kSpareSlices);
+    char* const behind = run->base + (2 + kSpareSlices) * kSliceSize;
     // Earlier tests may have left short gaps before it: those are filled first.
     LargeRun* neighbour = Make(kSliceSize);
     std::vector<LargeRun*> others;
-    while (neighbour->base != run->base + 2 * kSliceSize && others.size() < 100) {
+    while (neighbour->base != behind && others.size() < 100) {
         others.push_back(neighbour);
         neighbour = Make(kSliceSize);
     }
     for (LargeRun* const other : others) End(other);
-    ASSERT_EQ(neighbour->base, run->base + 2 * kSliceSize);
-    EXPECT_FALSE(ResizeRun(*run, 2 * kSliceSize + 1, true));
-    EXPECT_EQ(Requested(*run), 2 * kSliceSize);
+    ASSERT_EQ(neighbour->base, behind);
+    const size_t most = (2 + kSpareSlices) * kSliceSize;
+    EXPECT_TRUE(ResizeRun(*run, 2 * kSliceSize + 1, true)) << "there is a slice to spare";
+    EXPECT_TRUE(ResizeRun(*run, most, true));
+    EXPECT_EQ(run->spare, 0u);
+    EXPECT_FALSE(ResizeRun(*run, most + 1, true));
+    EXPECT_EQ(Requested(*run), most);
     EXPECT_EQ(EntryOf(neighbour->base)->record.load(), neighbour);
     End(neighbour);
     PurgeRuns(os::Milliseconds(), true);
-    EXPECT_TRUE(ResizeRun(*run, 2 * kSliceSize + 1, true));
+    EXPECT_TRUE(ResizeRun(*run, most + 1, true));
     End(run);
+}
+
+// A run owns a slice behind itself, so that its block can grow a little where it is, whoever comes next; one that
+// has grown owns more.
+TEST_F(LargeRunTest, HasAddressesToGrowInto) {
+    std::vector<LargeRun*> runs;
+    for (int i = 0; i < 20; ++i) runs.push_back(Make(2 * kSliceSize));
+    for (LargeRun* const run : runs) {
+        ASSERT_EQ(run->spare, 1u);
+        ASSERT_EQ(EntryOf(run->base + 2 * kSliceSize)->kind.load(), arena::SliceKind::kNone);
+        ASSERT_TRUE(ResizeRun(*run, 2 * kSliceSize + 512, false));
+        ASSERT_EQ(run->slices, 3u);
+        ASSERT_EQ(run->spare, 0u);
+        ASSERT_EQ(EntryOf(run->base + 2 * kSliceSize)->record.load(), run);
+    }
+    for (LargeRun* const run : runs) End(run);
+    Purge();
+    const size_t committed = Committed();
+    LargeRun* const grown = AllocateRun({.bytes = 8 * kSliceSize, .grows = true, .heap = nullptr});
+    EXPECT_EQ(grown->spare, 11u) << "5/4 of it, and one";
+    EXPECT_LE(Committed(), committed + grown->usable()) << "without memory";
+    End(grown);
+    LargeRun* const direct = AllocateRun({.bytes = kArenaSize, .grows = true, .heap = nullptr});
+    EXPECT_GE(direct->capacity(), 2 * kArenaSize);
+    EXPECT_EQ(DirectCommitted(), kArenaSize);
+    EXPECT_TRUE(ResizeRun(*direct, 2 * kArenaSize, false));
+    End(direct);
+    PurgeRuns(os::Milliseconds(), true);
+    EXPECT_EQ(arena::g_arenas.NextOwned(0, kRunOwner), nullptr) << "spare slices come back";
 }
 
 TEST_F(LargeRunTest, ShrinkingGivesSlicesBack) {

@@ -1,0 +1,16 @@
+// Before a request is refused, everything that lies idle goes back to the system, and the request is tried once
+// more. That is the one rule for all requests: who is refused pages or addresses below this layer says so and
+// does nothing about it. Internal to this folder.
+#pragma once
+
+#include "heap/heap_record.h"
+
+namespace strata::heap {
+
+// Called when a request to `heap` has failed, with no lock held but possibly the whole heap's. True when it is to be
+// tried again: the system refused something, and what lay idle has gone back to it. What other threads hold at
+// that moment is left alone; nothing is waited for but what the request itself would wait for.
+// Thread caches' bins, and with them magazines in hand, may be gone afterwards.
+STRATA_COLD bool ReclaimIfRefused(Heap& heap) noexcept;
+
+}  // namespace strata::heap
