@@ -53,7 +53,7 @@ fi
 strata_say "Wine's prefix ..."
 strata_wine_env
 tools/wine.sh --prepare
-strata_say "conformance.exe, three ways (half a minute to a minute) ..."
+strata_say "conformance.exe, three ways (one to two minutes) ..."
 python3 -B tests/conformance/compare.py --bin "$bin" --runner "${strata_wine[*]}" \
   --keep "$kept" "${compare[@]}" || status=$?
 if [ "$wine" = 10 ]; then

@@ -117,9 +117,10 @@ constexpr Topic MakeTopic(const char* name, const Rule (&rules)[n]) {
 }
 
 // All topics, in the order of the output; one .cpp file each.
-extern const Topic kSizes, kZeroing, kFailures, kFlags, kExceptions, kExecutable, kChecking,
-    kFixedHeaps, kWalking, kEnumeration, kValidation, kHandles, kBadHandles, kLocks, kInformation,
-    kUserValues, kGlobalMemory, kLocalMemory, kErrors, kRegions, kCRuntimes;
+extern const Topic kSizes, kZeroing, kFailures, kInPlaceResizing, kFlags, kExceptions, kExecutable,
+    kChecking, kFixedHeaps, kWalking, kWalkMerging, kWalkEntries, kEnumeration, kValidation,
+    kHandles, kBadHandles, kLocks, kSerialization, kInformation, kUserValues, kGlobalMemory,
+    kLocalMemory, kErrors, kRegions, kCRuntimes;
 extern const Topic* const kTopics[];
 extern const size_t kTopicCount;
 

@@ -74,6 +74,38 @@ Observed CompactNamesTheLargest(const HeapApi& api) {
     return hole >= 3000 && hole < 3200 ? "its size" : hole == 0 ? "0" : "another size";
 }
 
+// Freed neighbours are one free block: in a full heap of fixed size, the hole that three of them leave.
+Observed CompactOfNeighbours(const HeapApi& api) {
+    Heap heap(api, 0, 0, 512 * kKiB);
+    if (!heap.ok()) return Say("no heap, %s", ErrorNow());
+    std::vector<Block> blocks = Fill(api, heap, {3000});
+    std::sort(blocks.begin(), blocks.end(),
+              [](const Block& a, const Block& b) { return a.address < b.address; });
+    Fill(api, heap, {1000, 100, 0});
+    const size_t middle = blocks.size() / 2;
+    for (size_t i : {middle - 1, middle + 1, middle}) api.free(heap, 0, blocks[i].address);
+    const SIZE_T hole = api.compact(heap, 0);
+    return hole >= 9000 && hole < 10000 ? "the size of all" : hole == 0 ? "0" : "another size";
+}
+
+// What HeapWalk calls the largest free block is what HeapCompact names, or less.
+Observed CompactAgreesWithWalk(const HeapApi& api, DWORD options) {
+    Heap heap(api, options);
+    std::vector<Block> blocks;
+    for (int i = 0; i < 300; ++i) blocks.push_back({api.alloc(heap, 0, 3000), 3000});
+    for (int i = 0; i < 20; ++i) blocks.push_back({api.alloc(heap, 0, 30000), 30000});
+    for (size_t i = 100; i < 200; ++i) api.free(heap, 0, blocks[i].address);
+    api.free(heap, 0, blocks[310].address);
+    size_t largest = 0;
+    const Walked walked = WalkAll(api, heap);
+    for (const PROCESS_HEAP_ENTRY& entry : walked.entries) {
+        if (entry.wFlags == 0) largest = std::max<size_t>(largest, entry.cbData);
+    }
+    const SIZE_T named = api.compact(heap, 0);
+    if (largest == 0) return "HeapWalk names no free block";
+    return named == 0 ? "0" : named >= largest ? "as much or more" : "less than HeapWalk";
+}
+
 size_t CommittedPagesOf(const std::vector<Block>& blocks) {
     size_t pages = 0;
     for (const Block& block : blocks) {
@@ -211,6 +243,14 @@ const Rule kRules[] = {
      CompactAfterFree},
     {"compact.largest", "HeapCompact when one block of a full heap was freed", "its size",
      "HeapCompact", CompactNamesTheLargest},
+    {"compact.neighbours", "The same when three neighbours were freed", "the size of all",
+     "HeapCompact", CompactOfNeighbours},
+    {"compact.walk", "HeapCompact's size beside the largest free entry of HeapWalk",
+     "as much or more", "HeapCompact",
+     [](const HeapApi& api) { return CompactAgreesWithWalk(api, 0); }},
+    {"compact.walk.no_serialize", "The same in a heap created with HEAP_NO_SERIALIZE",
+     "as much or more", "HeapCompact",
+     [](const HeapApi& api) { return CompactAgreesWithWalk(api, HEAP_NO_SERIALIZE); }},
     {"compact.purges", "Memory of freed blocks of 100 KiB after HeapCompact", "given back",
      "HeapCompact", CompactPurges},
     {"compact.keeps", "HeapCompact leaves live blocks alone", "exact", "HeapCompact", CompactKeeps},

@@ -54,6 +54,23 @@ Observed FullFixedHeap(const HeapApi& api) {
     return "never full";
 }
 
+// A heap of fixed size refuses a block of 1 MiB, and growth beyond its maximum.
+Observed FixedLimits(const HeapApi& api) {
+    Heap heap(api, HEAP_GENERATE_EXCEPTIONS, 0, 4 * kMiB);
+    if (!heap.ok()) return Say("no heap, %s", ErrorNow());
+    void* block = api.alloc(heap, 0, kLarge);
+    Stamp(block, kLarge, 1);
+    for (const SIZE_T bytes : {SIZE_T{kMiB}, SIZE_T{5 * kMiB}, kImpossible}) {
+        Observed seen = Describe(Catch([&] { api.alloc(heap, 0, bytes); }));
+        if (std::string(seen.text()) != kRaised) return Say("HeapAlloc: %s", seen.text());
+        seen = Describe(Catch([&] { api.realloc(heap, 0, block, bytes); }));
+        if (std::string(seen.text()) != kRaised) return Say("HeapReAlloc: %s", seen.text());
+    }
+    const bool untouched =
+        api.size(heap, 0, block) == kLarge && IsStamped(block, kLarge, kLarge, 1);
+    return untouched ? kRaisedUntouched : "block damaged";
+}
+
 Observed GoesOn(const HeapApi& api) {
     Heap heap(api, HEAP_GENERATE_EXCEPTIONS);
     void* before = api.alloc(heap, 0, 100);
@@ -88,6 +105,12 @@ const Rule kRules[] = {
      "HeapAlloc", Alloc<HEAP_GENERATE_EXCEPTIONS, 0>},
     {"exceptions.call.alloc", "HeapAlloc of impossible sizes in a raising call", kRaised,
      "HeapAlloc", Alloc<0, HEAP_GENERATE_EXCEPTIONS>},
+    {"exceptions.call.alloc.zeroed", "The same with HEAP_ZERO_MEMORY", kRaised, "HeapAlloc",
+     Alloc<0, HEAP_GENERATE_EXCEPTIONS | HEAP_ZERO_MEMORY>},
+    {"exceptions.call.alloc.settable", "The same for a block with a user value", kRaised,
+     "HeapAlloc", Alloc<0, HEAP_GENERATE_EXCEPTIONS | 0x100>},
+    {"exceptions.call.alloc.no_serialize", "The same with HEAP_NO_SERIALIZE", kRaised, "HeapAlloc",
+     Alloc<0, HEAP_GENERATE_EXCEPTIONS | HEAP_NO_SERIALIZE>},
     {"exceptions.none", "Without the flag nothing is raised", "NULL, no exception", "HeapAlloc",
      Alloc<0, 0>},
     {"exceptions.heap.realloc", "HeapReAlloc to an impossible size in a raising heap",
@@ -96,6 +119,8 @@ const Rule kRules[] = {
      kRaisedUntouched, "HeapReAlloc", ReAlloc<0, HEAP_GENERATE_EXCEPTIONS>},
     {"exceptions.fixed", "A raising heap of fixed size when it is full", kRaised, "HeapAlloc",
      FullFixedHeap},
+    {"exceptions.fixed.limits", "HeapAlloc and HeapReAlloc of 1 MiB and more in such a heap",
+     kRaisedUntouched, "HeapAlloc, HeapReAlloc", FixedLimits},
     {"exceptions.goes_on", "After exceptions the heap serves as before, other threads, too",
      "the heap goes on", "HeapAlloc", GoesOn},
     {"exceptions.others", "HeapSize and HeapFree with the flag", "no exception, size 77, freed",

@@ -78,6 +78,22 @@ Observed ProtectionsOf(const HeapApi& api, DWORD options) {
     return heap.ok() ? Protections(api, heap) : Say("no heap, %s", ErrorNow());
 }
 
+// The same of a heap of fixed size, and code in its blocks.
+Observed FixedSize(const HeapApi& api) {
+    Heap heap(api, HEAP_CREATE_ENABLE_EXECUTE, 0, 4 * kMiB);
+    if (!heap.ok()) return Say("no heap, %s", ErrorNow());
+    void* block = api.alloc(heap, 0, 16);
+    for (size_t bytes : {size_t{16}, kSmall, kMedium, kLarge}) {
+        block = api.realloc(heap, 0, block, bytes);
+        void* other = api.alloc(heap, 0, bytes);
+        if (block == nullptr || other == nullptr) return "no block";
+        if (!RunCode(block, 77) || !RunCode(other, 78)) return "a wrong result";
+        const char* seen = Protection(static_cast<char*>(other) + bytes - 1);
+        if (std::strcmp(seen, "PAGE_EXECUTE_READWRITE") != 0) return seen;
+    }
+    return "runs";
+}
+
 // Memory of an executable heap comes back to others without the right to execute, and the reverse.
 Observed NotMixed(const HeapApi& api) {
     for (int round = 0; round < 3; ++round) {
@@ -98,6 +114,8 @@ const Rule kRules[] = {
      [](const HeapApi& api) { return ProtectionsOf(api, HEAP_CREATE_ENABLE_EXECUTE); }},
     {"execute.runs", "Code in blocks of all kinds", "runs", "HeapCreate", Runs},
     {"execute.realloc", "Code in a block that was resized", "runs", "HeapCreate", RunsAfterResize},
+    {"execute.fixed", "Code in blocks of an executable heap of 4 MiB", "runs", "HeapCreate",
+     FixedSize},
     {"execute.normal", "Pages of a heap without the flag", "PAGE_READWRITE", "HeapCreate",
      [](const HeapApi& api) { return ProtectionsOf(api, 0); }},
     {"execute.process_heap", "Pages of the process heap", "PAGE_READWRITE", "HeapCreate",

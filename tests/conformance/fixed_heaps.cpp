@@ -148,11 +148,12 @@ Observed CommitWithinMaximum(const HeapApi& api) {
     return committed <= kMaximum ? "within the maximum" : "above the maximum";
 }
 
+template <SIZE_T initial, SIZE_T maximum>
 Observed InitialIsCommitted(const HeapApi& api) {
-    constexpr SIZE_T kInitial = 256 * kKiB;
-    Heap heap(api, 0, kInitial, 2 * kMiB);
+    Heap heap(api, 0, initial, maximum);
     if (!heap.ok()) return Say("no heap, %s", ErrorNow());
-    return CommittedBytes(WalkAll(api, heap)) >= kInitial ? "committed" : "not committed";
+    constexpr size_t kWhole = (initial + 4095) / 4096 * 4096;
+    return CommittedBytes(WalkAll(api, heap)) >= kWhole ? "committed" : "not committed";
 }
 
 Observed ZeroedGrowth(const HeapApi& api) {
@@ -209,7 +210,11 @@ const Rule kRules[] = {
     {"fixed.committed", "Committed pages of a heap filled to its maximum", "within the maximum",
      "HeapCreate", CommitWithinMaximum},
     {"fixed.initial", "An initial size of 256 KiB is committed at once", "committed", "HeapCreate",
-     InitialIsCommitted},
+     InitialIsCommitted<256 * kKiB, 2 * kMiB>},
+    {"fixed.initial.odd", "An initial size of 100,001 bytes, to the end of its page", "committed",
+     "HeapCreate", InitialIsCommitted<100001, 2 * kMiB>},
+    {"create.initial", "An initial size of 8 MiB in a heap that can grow", "committed",
+     "HeapCreate, Heap Functions", InitialIsCommitted<8 * kMiB, 0>},
     {"fixed.zero", "HEAP_ZERO_MEMORY in a fixed heap", "zero", "HeapAlloc", ZeroedGrowth},
 };
 

@@ -9,10 +9,11 @@ constexpr DWORD kTagShift = 18;  // HEAP_TAG_SHIFT: the tag of an allocation, fo
 constexpr DWORD kPseudoTag = 0x8000;
 
 // A round through everything that one thread does with a heap.
-Observed UseHeap(const HeapApi& api, HANDLE heap, DWORD flags) {
+Observed UseHeap(const HeapApi& api, HANDLE heap, DWORD flags, size_t largest = kHuge) {
     std::vector<Block> live;
     unsigned seed = 0;
     for (size_t bytes : {size_t{0}, kSmall, kMedium, kLarge, kHuge, kSmall, kMedium}) {
+        if (bytes > largest) continue;
         void* block = api.alloc(heap, flags | HEAP_ZERO_MEMORY, bytes);
         if (block == nullptr || !IsZero(block, 0, bytes)) return "HeapAlloc failed";
         Stamp(block, bytes, ++seed);
@@ -40,6 +41,12 @@ template <DWORD options, DWORD flags>
 Observed Use(const HeapApi& api) {
     Heap heap(api, options);
     return heap.ok() ? UseHeap(api, heap, flags) : Observed("no heap");
+}
+
+template <DWORD options, DWORD flags>
+Observed UseFixed(const HeapApi& api) {
+    Heap heap(api, options, 64 * kKiB, 4 * kMiB);
+    return heap.ok() ? UseHeap(api, heap, flags, kLarge) : Observed("no heap");
 }
 
 template <DWORD flags>
@@ -91,6 +98,18 @@ const Rule kRules[] = {
      "works", "HeapAlloc", Use<HEAP_GENERATE_EXCEPTIONS, HEAP_GENERATE_EXCEPTIONS>},
     {"flags.align_16", "A heap created with HEAP_CREATE_ALIGN_16", "works", "winnt.h",
      Use<HEAP_CREATE_ALIGN_16, 0>},
+    {"flags.all",
+     "HEAP_NO_SERIALIZE, HEAP_GENERATE_EXCEPTIONS and HEAP_CREATE_ENABLE_EXECUTE at once", "works",
+     "HeapCreate",
+     Use<HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS | HEAP_CREATE_ENABLE_EXECUTE, 0>},
+    {"flags.fixed", "A heap of 4 MiB", "works", "HeapCreate", UseFixed<0, 0>},
+    {"flags.fixed.no_serialize",
+     "A heap of 4 MiB created with HEAP_NO_SERIALIZE, and in every call", "works", "HeapCreate",
+     UseFixed<HEAP_NO_SERIALIZE, HEAP_NO_SERIALIZE>},
+    {"flags.fixed.executable", "An executable heap of 4 MiB", "works", "HeapCreate",
+     UseFixed<HEAP_CREATE_ENABLE_EXECUTE, 0>},
+    {"flags.fixed.generate_exceptions", "A heap of 4 MiB that raises exceptions", "works",
+     "HeapCreate", UseFixed<HEAP_GENERATE_EXCEPTIONS, HEAP_GENERATE_EXCEPTIONS>},
     {"flags.tag", "An allocation with a tag (tag << 18)", "works", "winnt.h HEAP_TAG_SHIFT",
      TaggedBlock<DWORD{1} << kTagShift>},
     {"flags.pseudo_tag", "An allocation with HEAP_PSEUDO_TAG_FLAG", "works",

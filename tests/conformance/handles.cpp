@@ -62,6 +62,28 @@ Observed DestroyReleases(const HeapApi& api) {
     return information.State == MEM_COMMIT ? "still committed" : "given back";
 }
 
+// Nearly all pages of a heap of fixed size, at once or after a while in which others allocate.
+Observed DestroyReleasesFixed(const HeapApi& api) {
+    constexpr size_t kKept = 256 * kKiB;
+    Heap other(api), heap(api, 0, kMiB, 4 * kMiB);
+    if (!heap.ok()) return Say("no heap, %s", ErrorNow());
+    std::vector<Block> blocks = Fill(api, heap, {100000, 300});
+    for (const Block& block : blocks) std::memset(block.address, 1, block.bytes);
+    if (TotalBytes(blocks) < 2 * kMiB) return "too few blocks";
+    heap.Destroy();
+    for (const ULONGLONG end = GetTickCount64() + 4000;; Sleep(20)) {
+        size_t committed = 0;
+        for (const Block& block : blocks) {
+            MEMORY_BASIC_INFORMATION information = {};
+            VirtualQuery(block.address, &information, sizeof information);
+            if (information.State == MEM_COMMIT) committed += block.bytes;
+        }
+        if (committed <= kKept) return "given back";
+        if (GetTickCount64() >= end) return "still committed";
+        api.free(other, 0, api.alloc(other, 0, 70000));
+    }
+}
+
 Observed DestroyProcessHeap(const HeapApi& api) {
     const BOOL destroyed = api.destroy(api.process_heap());
     void* block = api.alloc(api.process_heap(), 0, 100);
@@ -128,6 +150,8 @@ const Rule kRules[] = {
      "HeapDestroy", DestroyWithBlocks},
     {"destroy.releases", "The memory of a destroyed heap", "given back", "HeapDestroy",
      DestroyReleases},
+    {"destroy.releases.fixed", "The same of a heap of 4 MiB", "given back", "HeapDestroy",
+     DestroyReleasesFixed},
     {"destroy.process_heap", "HeapDestroy of the process heap", "FALSE, serves",
      "HeapDestroy (not to be done)", DestroyProcessHeap},
     {"destroy.threads", "Another thread that used the heap goes on with other heaps", "goes on",

@@ -146,6 +146,26 @@ Observed Optimize(const HeapApi& api, HANDLE heap, HANDLE filled, DWORD version)
     return std::strcmp(error.text(), "unchanged") == 0 ? "FALSE, unchanged" : "FALSE, error set";
 }
 
+// The structure is mandatory, and has to be whole.
+Observed ShortOptimize(const HeapApi& api) {
+    Heap heap(api);
+    OptimizeResources information = {1, 0};
+    for (void* data : {static_cast<void*>(&information), static_cast<void*>(nullptr)}) {
+        SeedError();
+        if (api.set_information(heap, Class(kOptimize), data, data == nullptr ? 0 : 4))
+            return "TRUE";
+        if (std::strcmp(ErrorNow(), "unchanged") == 0) return "FALSE, unchanged";
+    }
+    return "FALSE, error set";
+}
+
+Observed NothingToFill(const HeapApi& api) {
+    Heap heap(api);
+    SeedError();
+    const BOOL got = api.query_information(heap, kCompatibility, nullptr, 0, nullptr);
+    return Say("%s, %s", Truth(got), ErrorNow());
+}
+
 Observed UnknownClass(const HeapApi& api, bool set) {
     Heap heap(api);
     ULONG data[8] = {};
@@ -170,6 +190,8 @@ const Rule kRules[] = {
     {"info.mode.set_again", "Set to 2 twice", "TRUE, unchanged", "HeapSetInformation", SetTwice},
     {"info.mode.undo", "Set to 2, then to 0", "FALSE, ERROR_GEN_FAILURE, still 2",
      kLowFragmentationPage, Undo<0>},
+    {"info.mode.undo.lists", "Set to 2, then to 1", "FALSE, ERROR_GEN_FAILURE, still 2",
+     kLowFragmentationPage, Undo<1>},
     {"info.mode.after_use", "Queried after 32 allocations of one size", "2", "Wine tests",
      AfterUse},
     {"info.mode.no_serialize", "A heap created with HEAP_NO_SERIALIZE",
@@ -181,6 +203,8 @@ const Rule kRules[] = {
      "HeapQueryInformation; Wine tests", [](const HeapApi& api) { return ShortBuffer(api, 3); }},
     {"info.query.no_buffer", "No buffer", "FALSE, ERROR_INSUFFICIENT_BUFFER, length 4",
      "HeapQueryInformation; Wine tests", [](const HeapApi& api) { return ShortBuffer(api, 0); }},
+    {"info.query.nothing", "Neither a buffer nor ReturnLength", "FALSE, ERROR_INSUFFICIENT_BUFFER",
+     "HeapQueryInformation; Wine tests", NothingToFill},
     {"info.query.no_length", "ReturnLength NULL", "TRUE, unchanged, a mode", "HeapQueryInformation",
      NoLength},
     {"info.query.larger", "A buffer of 16 bytes", "TRUE, length 4", "HeapQueryInformation",
@@ -212,6 +236,8 @@ const Rule kRules[] = {
          Heap heap(api);
          return Optimize(api, nullptr, heap, 1);
      }},
+    {"info.optimize.short", "HeapOptimizeResources with 4 bytes, and with none", "FALSE, error set",
+     "HEAP_OPTIMIZE_RESOURCES_INFORMATION", ShortOptimize},
     {"info.optimize.version", "HeapOptimizeResources with version 0", "FALSE, error set",
      "HEAP_OPTIMIZE_RESOURCES_INFORMATION",
      [](const HeapApi& api) {

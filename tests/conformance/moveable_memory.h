@@ -58,4 +58,23 @@ Observed MoveableThreads(const Family& family);
 Observed FreeOfNull(const Family& family);
 Observed SuccessKeepsError(const Family& family);
 
+Observed FixedShrinkStays(const Family& family);
+Observed FixedShrinkMoveableStays(const Family& family);
+Observed FixedGrowsWhereItIs(const Family& family);
+Observed MoveableShrinkStays(const Family& family);
+Observed MoveableShrinkPlainStays(const Family& family);
+Observed MoveableShrinkLockedStays(const Family& family);
+Observed MoveableLockedGrowsWhereItIs(const Family& family);
+Observed ModifyIgnoresSize(const Family& family);
+Observed HandleOfHeapBlock(const Family& family);
+Observed HeapBlockIsFixed(const Family& family);
+Observed HandleOfNothing(const Family& family);
+Observed ReallocImpossible(const Family& family);
+Observed DiscardedLock(const Family& family);
+Observed FixedMadeMoveable(const Family& family);
+Observed NoHandle(const Family& family);
+Observed ReallocOfNull(const Family& family);
+Observed MostLocks(const Family& family);
+Observed ObsoleteFlags(const Family& family);
+
 }  // namespace conformance

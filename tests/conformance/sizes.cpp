@@ -162,11 +162,12 @@ Observed FreeNull(const HeapApi& api) {
     return Say("%s, %s", freed ? "TRUE" : "FALSE", ErrorNow());
 }
 
-Observed Alignment(const HeapApi& api, DWORD options) {
-    Heap heap(api, options);
+Observed Alignment(const HeapApi& api, DWORD options, SIZE_T maximum = 0) {
+    Heap heap(api, options, 0, maximum);
     std::vector<size_t> sizes = Spread();
     for (size_t bytes = 0; bytes <= 4096; ++bytes) sizes.push_back(bytes);
     for (size_t bytes : sizes) {
+        if (maximum != 0 && bytes > 500000) continue;
         void* block = api.alloc(heap, 0, bytes);
         const bool aligned = reinterpret_cast<uintptr_t>(block) % 16 == 0;
         // Small ones stay, so that every place of a page has its turn.
@@ -226,6 +227,17 @@ const Rule kRules[] = {
     {"size.alignment.align_16", "HEAP_CREATE_ALIGN_16 is accepted, and changes nothing on x64",
      "multiple of 16", "winnt.h",
      [](const HeapApi& api) { return Alignment(api, HEAP_CREATE_ALIGN_16); }},
+    {"size.alignment.fixed", "Blocks of a heap of 16 MiB", "multiple of 16",
+     "MEMORY_ALLOCATION_ALIGNMENT",
+     [](const HeapApi& api) { return Alignment(api, 0, 16 * kMiB); }},
+    {"size.alignment.executable", "Blocks of an executable heap", "multiple of 16",
+     "MEMORY_ALLOCATION_ALIGNMENT",
+     [](const HeapApi& api) { return Alignment(api, HEAP_CREATE_ENABLE_EXECUTE); }},
+    {"size.fixed", "HeapSize for every size from 0 to 4096 in a heap of 2 MiB", "exact", "HeapSize",
+     [](const HeapApi& api) {
+         Heap heap(api, 0, 0, 2 * kMiB);
+         return CheckSmallSizes(api, heap, 0);
+     }},
     {"size.no_serialize", "HeapSize with HEAP_NO_SERIALIZE in the call", "exact", "HeapSize",
      [](const HeapApi& api) {
          Heap heap(api);

@@ -4,10 +4,11 @@
 namespace conformance {
 
 const Topic* const kTopics[] = {
-    &kSizes,      &kZeroing,    &kFailures,    &kFlags,       &kExceptions,   &kExecutable,
-    &kChecking,   &kFixedHeaps, &kWalking,     &kEnumeration, &kValidation,   &kHandles,
-    &kBadHandles, &kLocks,      &kInformation, &kUserValues,  &kGlobalMemory, &kLocalMemory,
-    &kErrors,     &kRegions,    &kCRuntimes,
+    &kSizes,        &kZeroing,     &kFailures,      &kInPlaceResizing, &kFlags,
+    &kExceptions,   &kExecutable,  &kChecking,      &kFixedHeaps,      &kWalking,
+    &kWalkMerging,  &kWalkEntries, &kEnumeration,   &kValidation,      &kHandles,
+    &kBadHandles,   &kLocks,       &kSerialization, &kInformation,     &kUserValues,
+    &kGlobalMemory, &kLocalMemory, &kErrors,        &kRegions,         &kCRuntimes,
 };
 const size_t kTopicCount = sizeof kTopics / sizeof kTopics[0];
 

@@ -122,6 +122,30 @@ Observed WalkedElements(const HeapApi& api) {
     return "valid when busy";
 }
 
+// All of it in a heap of another kind.
+Observed InKind(const HeapApi& api, DWORD options, SIZE_T maximum) {
+    Heap heap(api, options, 0, maximum), other(api, options, 0, maximum);
+    if (!heap.ok() || !other.ok()) return Say("no heap, %s", ErrorNow());
+    for (size_t bytes : {size_t{64}, kMedium, kLarge}) {
+        auto* block = static_cast<char*>(api.alloc(heap, 0, bytes));
+        auto* freed = static_cast<char*>(api.alloc(heap, 0, bytes));
+        void* behind = api.alloc(heap, 0, bytes);
+        std::memset(block, 0, bytes);
+        api.free(heap, 0, freed);
+        if (!api.validate(heap, 0, block)) return Say("FALSE for a live block of %zu", bytes);
+        const void* const wrong[] = {freed, block + 16, block + 1, &heap,
+                                     api.alloc(other, 0, bytes)};
+        for (const void* pointer : wrong) {
+            const Observed seen = WithError(api, heap, pointer);
+            if (std::strcmp(seen.text(), "FALSE, unchanged") != 0) {
+                return Say("%s for a wrong pointer (%zu bytes)", seen.text(), bytes);
+            }
+        }
+        api.free(heap, 0, behind);
+    }
+    return api.validate(heap, 0, nullptr) ? "only live blocks are valid" : "heap damaged";
+}
+
 Observed ProcessHeap(const HeapApi& api) { return WithError(api, api.process_heap(), nullptr); }
 
 const Rule kRules[] = {
@@ -140,6 +164,14 @@ const Rule kRules[] = {
      WildPointers},
     {"validate.other_heap", "Blocks of another heap", "FALSE, unchanged", "HeapValidate",
      OtherHeapsBlocks},
+    {"validate.fixed", "Live, freed, interior and foreign pointers in a heap of 2 MiB",
+     "only live blocks are valid", "HeapValidate",
+     [](const HeapApi& api) { return InKind(api, 0, 2 * kMiB); }},
+    {"validate.no_serialize", "The same in a heap created with HEAP_NO_SERIALIZE",
+     "only live blocks are valid", "HeapValidate",
+     [](const HeapApi& api) { return InKind(api, HEAP_NO_SERIALIZE, 0); }},
+    {"validate.executable", "The same in an executable heap", "only live blocks are valid",
+     "HeapValidate", [](const HeapApi& api) { return InKind(api, HEAP_CREATE_ENABLE_EXECUTE, 0); }},
     {"validate.walked", "The elements that HeapWalk names", "valid when busy", "HeapValidate",
      WalkedElements},
 };
