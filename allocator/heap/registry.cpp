@@ -344,8 +344,11 @@ size_t ListHeaps(Heap** heaps, size_t capacity) noexcept {
 
 void ThreadDetach() noexcept {
     cache::ThreadCache* cache = cache::CurrentCache();
-    if (cache == nullptr || cache == &cache::g_detached_cache) return;
-    if (g_process_ending.load(std::memory_order_relaxed)) return;
+    if (cache == &cache::g_detached_cache || g_process_ending.load(std::memory_order_relaxed)) {
+        return;
+    }
+    // It may call for the first time after this: in callbacks of the program, which come after a DLL's.
+    if (cache == nullptr) return cache::MarkDetached();
     // Nobody who ends waits for another thread's HeapLock.
     if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {
         const GuestCall call(*heap);
