@@ -90,6 +90,8 @@ inline constexpr uint8_t kRareUses = 32;
 // A block that becomes smaller stays where it is, as on Windows. Only who asks for a move by name (strata_realloc)
 // gets one, if it saves so much, and a quarter.
 inline constexpr size_t kLeastSaving = 16 * 1024;
+// The same of a direct block, if it becomes smaller than this share of its reservation.
+inline constexpr size_t kReservationShare = 16;
 
 // ---- private heaps -------------------------------------------------------------------------------
 // What heaps that ended leave for those that are made next (heap/dormant.h): so many heaps, and so many

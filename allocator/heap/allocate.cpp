@@ -64,7 +64,7 @@ namespace {
 // A block of a plain heap, through the thread's magazines; false when memory is short.
 STRATA_COLD bool TakeBlockAfterReclaim(Heap& heap, SizeClass size_class,
                                        slab::FreeBlock& block) noexcept {
-    return ReclaimIfRefused(heap) && TakeBlock(heap, BinFor(heap, size_class), size_class, block);
+    return ReclaimIfRefused(&heap) && TakeBlock(heap, BinFor(heap, size_class), size_class, block);
 }
 STRATA_INLINE bool TakeBlockOrReclaim(Heap& heap, SizeClass size_class,
                                       slab::FreeBlock& block) noexcept {
@@ -94,7 +94,7 @@ void* AllocateInRun(Heap& heap, size_t bytes, const AllocateOptions& options) no
     request.heap = &heap;
     request.grows = options.grows;
     slab::LargeRun* run = slab::AllocateRun(request);
-    if (run == nullptr && ReclaimIfRefused(heap)) run = slab::AllocateRun(request);
+    if (run == nullptr && ReclaimIfRefused(&heap)) run = slab::AllocateRun(request);
     if (run == nullptr) return nullptr;
     if (options.user != nullptr) {
         run->user = *options.user;
@@ -125,7 +125,7 @@ void* AllocateInRegion(Heap& heap, size_t bytes, const AllocateOptions& options)
     request.user = options.user != nullptr;
     PurgeTick(heap);
     void* const block = TryAllocateInRegion(heap, request, options);
-    if (block != nullptr || !ReclaimIfRefused(heap)) return block;
+    if (block != nullptr || !ReclaimIfRefused(&heap)) return block;
     return TryAllocateInRegion(heap, request, options);
 }
 
@@ -165,7 +165,7 @@ void* TryAllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) 
     if (!heap.is_plain) {
         PurgeTick(heap);
         void* const block = TryAllocateChecked(heap, size_class, bytes, options);
-        if (block != nullptr || !ReclaimIfRefused(heap)) return block;
+        if (block != nullptr || !ReclaimIfRefused(&heap)) return block;
         return TryAllocateChecked(heap, size_class, bytes, options);
     }
     slab::FreeBlock block;

@@ -19,7 +19,7 @@ namespace strata::heap {
 namespace {
 
 // As Windows has it (ReactOS's tests of RtlReAllocateHeap): a call that names user flags sets just these if the block
-// grows, and changes none if it does not. A block that had none gets them anyway.
+// grows, and changes none if it does not. A block that had no record gets one with them, if there is room.
 void ChangeFlags(UserRecord& record, const Block& block, size_t bytes,
                  const ResizeOptions& options) noexcept {
     const bool sets = bytes > block.requested || block.user == nullptr;
@@ -29,8 +29,13 @@ void ChangeFlags(UserRecord& record, const Block& block, size_t bytes,
 // Changes the requested size within the block's class. False when it does not fit.
 STRATA_INLINE bool ResizeInSlab(Block& block, void* pointer, size_t bytes,
                                 const ResizeOptions& options) noexcept {
-    const bool user = options.user || block.user != nullptr;
-    const size_t overhead = block.heap->TailOf() + (user ? sizeof(UserRecord) : size_t{0});
+    bool user = options.user || block.user != nullptr;
+    const size_t tail = block.heap->TailOf();
+    // One that becomes smaller stays, with or without room for what it never had.
+    if (user && block.user == nullptr && bytes < block.requested) {
+        user = bytes + tail + sizeof(UserRecord) <= block.usable;
+    }
+    const size_t overhead = tail + (user ? sizeof(UserRecord) : size_t{0});
     if (overhead > block.usable || bytes > block.usable - overhead) return false;
     // Read before the zeroes, which may lie where another size keeps its slack.
     UserRecord record = block.user != nullptr ? *block.user : UserRecord{};
@@ -63,7 +68,8 @@ bool ResizeRun(Block& block, size_t bytes, const ResizeOptions& options) noexcep
 
 bool ResizeRegionBlock(Block& block, void* pointer, size_t bytes,
                        const ResizeOptions& options) noexcept {
-    if (options.user && block.user == nullptr) return false;  // it needs another block
+    // It needs another block, unless it becomes smaller: then it stays as it is.
+    if (options.user && block.user == nullptr && bytes >= block.requested) return false;
     Heap& heap = *block.heap;
     const PartGuard guard(heap, heap.runs_lock);
     if (!slab::ResizeInRegion(*block.region, pointer, bytes, heap.TailOf(), options.zero)) {
@@ -71,7 +77,7 @@ bool ResizeRegionBlock(Block& block, void* pointer, size_t bytes,
     }
     if (heap.check_tail) FillTail(At<char>(pointer, bytes));
     Block now;
-    if (options.user && FindRegionBlock(heap, pointer, now)) {
+    if (options.user && FindRegionBlock(heap, pointer, now) && now.user != nullptr) {
         ChangeFlags(*now.user, block, bytes, options);
     }
     return true;
@@ -86,11 +92,16 @@ size_t UsableOf(const Block& block) noexcept {
     return far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
 }
 
-// Whether a smaller block elsewhere would save a quarter of this one, and kLeastSaving. Runs are none of
-// these: they give back what they no longer need where they are.
+// Whether a smaller block elsewhere would save a quarter of this one, and kLeastSaving. A run gives its pages back
+// where it is, but needs a slice for itself: it moves to where it shares one; and out of a reservation of its own, if
+// hardly anything of that is left in use.
 bool SavesEnough(const Block& block, size_t bytes) noexcept {
-    if (block.slab == nullptr) return false;
+    if (block.region != nullptr || block.guarded != nullptr) return false;
     const size_t needed = bytes + (block.usable - block.Room());
+    if (needed > kMaxSlabBlock) {
+        return block.run != nullptr && block.run->direct &&
+               needed <= block.run->capacity() / kReservationShare;
+    }
     const size_t saved = block.usable - InfoOf(ClassOf(needed)).usable;
     return saved >= kLeastSaving && saved >= block.usable / 4;
 }
@@ -114,7 +125,7 @@ STRATA_NOINLINE bool ResizeInPlaceSlow(void* pointer, size_t bytes,
     const PartGuard guard(*block.heap, block.slab->size_class);
     if (!ResizeInSlab(block, pointer, bytes, options)) return false;
     if (block.heap->check_tail) {
-        const bool user = options.user || block.user != nullptr;
+        const bool user = HasUserRecord(LoadState(block.state));
         FillTailOf(*block.heap, {static_cast<char*>(pointer), bytes, block.usable, user});
     }
     return true;
@@ -200,7 +211,7 @@ void* FailWithNoMemory() noexcept {
 STRATA_NOINLINE void* ResizeElsewhere(Block& block, void* pointer, size_t bytes,
                                       const ResizeOptions& options, bool can_stay) noexcept {
     if (options.in_place) {
-        const bool done = can_stay && ReclaimIfRefused(*block.heap) &&
+        const bool done = can_stay && ReclaimIfRefused(block.heap) &&
                           TryInPlaceAgain(block, pointer, bytes, options);
         return done ? pointer : FailWithNoMemory();
     }

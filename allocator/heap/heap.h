@@ -160,7 +160,8 @@ bool IsConsistent(Heap& heap) noexcept;
 
 // Hands in the calling thread's magazines for this heap and empties its depots, so that free slabs
 // and runs go back to the arenas.
-void Trim(Heap& heap) noexcept;
+// Without `runs`, the pages behind the ends of large runs are left alone. Returns how many runs were looked at.
+size_t Trim(Heap& heap, bool runs = true) noexcept;
 
 // Trims all heaps and decommits everything that is free.
 void PurgeAll() noexcept;

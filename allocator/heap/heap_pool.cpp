@@ -96,6 +96,7 @@ Heap* TakeRecordLocked(bool welcome) noexcept {
 }
 
 uint64_t NextSerialLocked() noexcept { return g_next_serial++; }
+uint64_t LastSerialLocked() noexcept { return g_next_serial - 1; }
 void SkipSerialsLocked(uint64_t count) noexcept { g_next_serial += count; }
 
 Heap* RecordOf(arena::Owner owner) noexcept {

@@ -19,6 +19,8 @@ uint32_t DormantRecords() noexcept;
 
 // A serial that no heap has had. REQUIRES: the registry's lock.
 uint64_t NextSerialLocked() noexcept;
+// The last that was given.
+uint64_t LastSerialLocked() noexcept;
 // As if so many heaps had been created. For tests. REQUIRES: the registry's lock.
 void SkipSerialsLocked(uint64_t count) noexcept;
 

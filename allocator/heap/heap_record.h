@@ -33,11 +33,14 @@ struct Quarantine;
 // ends.
 inline constexpr size_t kMaxGuests = 4;
 
-// The region that a walk was in last (walk.cpp).
+// The region that a walk was in last, and the block in none that it came to last (walk.cpp).
 struct RegionInWalk {
     const char* base;
     const char* end;
+    const void* alone;
     uint8_t index;
+
+    bool Contains(const char* address) const noexcept { return address >= base && address < end; }
 };
 
 class Heap {

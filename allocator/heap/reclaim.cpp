@@ -19,6 +19,12 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 
 // The refusals that were followed by a Reclaim.
 constinit std::atomic<size_t> g_answered{0};
+// When the last look at all heaps ended, and how long it took, in milliseconds.
+constinit std::atomic<uint64_t> g_looked_at{0};
+constinit std::atomic<uint64_t> g_look_took{0};
+// The next is due after so many times as long: a process that is refused in a loop, and has much to look at, spends a
+// ninth of its time on that. In the others a look takes no time that this clock knows.
+constexpr uint64_t kPause = 8;
 
 // What other threads have in veiled bins of the process heap, whoever they are.
 void TakeFromOthers(Heap& process) noexcept {
@@ -29,25 +35,51 @@ void TakeFromOthers(Heap& process) noexcept {
     }
 }
 
+struct Visit {
+    const Heap* requested;
+    bool runs;
+};
+
 // A heap that another thread has locked is left alone, but for the one that the request is for; who locks
 // one just now does not keep this thread waiting either.
-void TrimIfOpen(void* requested, Heap& heap) noexcept {
+void TrimIfOpen(void* context, Heap& heap) noexcept {
+    const auto& visit = *static_cast<const Visit*>(context);
     std::optional<GuestCall> guest;
-    if (&heap != requested) {
+    if (&heap != visit.requested) {
         if (!MayPassGate(heap)) return;
         guest.emplace(heap);
     }
     if (IsProcessHeap(heap)) TakeFromOthers(heap);
-    Trim(heap);
+    Trim(heap, visit.runs);
 }
 
-void Reclaim(Heap& requested) noexcept {
-    ForEachHeap(&TrimIfOpen, &requested);
+void ReclaimFromAll(Heap* requested, uint64_t now) noexcept {
+    Visit visit{requested, true};
+    ForEachHeap(&TrimIfOpen, &visit);
+    const uint64_t end = os::Milliseconds();
+    g_look_took.store(end - now, kRelaxed);
+    g_looked_at.store(end, kRelaxed);
+}
+
+// The heap in question, and the one whose bins the thread has anyway.
+void ReclaimFromFew(Heap* requested) noexcept {
+    Visit visit{requested, false};
+    Heap* const process = ProcessHeap();
+    if (requested != nullptr) TrimIfOpen(&visit, *requested);
+    if (process != requested && process != nullptr) TrimIfOpen(&visit, *process);
+}
+
+void Reclaim(Heap* requested) noexcept {
+    const uint64_t now = os::Milliseconds();
+    if (now - g_looked_at.load(kRelaxed) >= kPause * g_look_took.load(kRelaxed)) {
+        ReclaimFromAll(requested, now);
+    } else {
+        ReclaimFromFew(requested);
+    }
     if (cache::ThreadCache* const cache = cache::CurrentCache();
         cache != nullptr && cache != &cache::g_detached_cache) {
         cache->spares.Clear();
     }
-    const uint64_t now = os::Milliseconds();
     StripDormant(now, true);
     slab::PurgeRuns(now, true);
     arena::PurgeEverything();
@@ -55,11 +87,15 @@ void Reclaim(Heap& requested) noexcept {
 
 }  // namespace
 
-bool ReclaimIfRefused(Heap& heap) noexcept {
+bool ReclaimIfRefused(Heap* heap) noexcept {
     const size_t refusals = arena::g_memory.refusals();
     if (refusals == 0) return false;
-    // Another thread may have done it since this one was refused: then a second try is all that is needed.
-    if (g_answered.exchange(refusals, kRelaxed) != refusals) Reclaim(heap);
+    // Another thread may have done it since this one was refused: then a second try is all that is needed. If it is
+    // still at it, this one does it, too.
+    if (g_answered.load(kRelaxed) != refusals) {
+        Reclaim(heap);
+        g_answered.store(refusals, kRelaxed);
+    }
     return true;
 }
 

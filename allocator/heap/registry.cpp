@@ -58,6 +58,7 @@ void Configure(Heap& heap, const HeapRequest& request, bool is_process_heap) noe
     heap.region = nullptr;
     heap.guarded = nullptr;
     heap.quarantine = nullptr;
+    heap.walked = {};
 }
 
 // False when memory is short.
@@ -181,7 +182,7 @@ Heap* PinAfter(uint64_t serial, Heap* hint) noexcept {
 
 uint64_t NewestSerial() noexcept {
     const os::LockGuard guard(g_registry_lock);
-    return g_last_heap == nullptr ? 0 : g_last_heap->serial.load(std::memory_order_relaxed);
+    return LastSerialLocked();
 }
 
 bool Pin(Heap& heap, uint64_t serial) noexcept {
@@ -294,7 +295,7 @@ Heap* CreateHeap(const HeapRequest& request) noexcept {
     if (!Initialize()) return nullptr;
     Heap* const heap = TryCreateHeap(request);
     if (STRATA_LIKELY(heap != nullptr)) return heap;
-    return ReclaimIfRefused(*ProcessHeap()) ? TryCreateHeap(request) : nullptr;
+    return ReclaimIfRefused(nullptr) ? TryCreateHeap(request) : nullptr;
 }
 
 void DestroyHeap(Heap* heap) noexcept {

@@ -3,14 +3,16 @@
 
 namespace strata::heap {
 
-void TrimRuns(Heap& heap, bool everything) noexcept {
+size_t TrimRuns(Heap& heap, bool everything) noexcept {
     const PartGuard guard(heap, heap.runs_lock);
     slab::LargeRun* run = everything || heap.next_look == nullptr ? heap.runs : heap.next_look;
-    for (uint32_t looks = 0; run != nullptr && (everything || looks < kRunLooks); ++looks) {
+    size_t looks = 0;
+    for (; run != nullptr && (everything || looks < kRunLooks); ++looks) {
         slab::TrimRun(*run, everything);
         run = run->next;
     }
     heap.next_look = run;
+    return looks;
 }
 
 bool MarkTrimmedRunFree(Heap& heap, slab::LargeRun& run) noexcept {

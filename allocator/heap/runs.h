@@ -30,8 +30,8 @@ inline void UnlinkRun(Heap& heap, slab::LargeRun& run) noexcept {
 }
 
 // Gives back what live runs have behind their last page in use: all of them, or those of the next kRunLooks that
-// are as they were at the last look.
-void TrimRuns(Heap& heap, bool everything) noexcept;
+// are as they were at the last look. Returns how many it looked at.
+size_t TrimRuns(Heap& heap, bool everything) noexcept;
 
 // The same for a run that TrimRuns of another thread may be at, and is live to all others.
 STRATA_COLD bool MarkTrimmedRunFree(Heap& heap, slab::LargeRun& run) noexcept;

@@ -32,16 +32,16 @@ void HandInOwnBins(Heap& heap) noexcept {
 
 }  // namespace
 
-void Trim(Heap& heap) noexcept {
+size_t Trim(Heap& heap, bool runs) noexcept {
     if (heap.region != nullptr) {
         const PartGuard guard(heap, heap.runs_lock);
         slab::TrimRegion(*heap.region);
-        return;
+        return 0;
     }
     HandInOwnBins(heap);
     DrainDepots(heap, false);
-    TrimRuns(heap, true);
     if (heap.quarantine != nullptr) DrainQuarantine(heap);
+    return runs ? TrimRuns(heap, true) : 0;
 }
 
 void PurgeAll() noexcept {

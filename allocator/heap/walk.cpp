@@ -161,8 +161,9 @@ bool ReadThing(char* base, Thing& thing) noexcept {
             return true;
         case SliceKind::kRun:
             thing.run = static_cast<const LargeRun*>(record);
-            thing.bytes = thing.run->capacity();
-            thing.alone = thing.run->requested.load(kRelaxed) > slab::kMaxRegionBlock;
+            thing.bytes = thing.run->capacity() + thing.run->spare * kSliceSize;
+            thing.alone =
+                thing.run->direct || thing.run->requested.load(kRelaxed) > slab::kMaxRegionBlock;
             return thing.run->IsLive();  // or parked
         case SliceKind::kGuarded:
             thing.guarded = static_cast<const slab::GuardedBlock*>(record);
@@ -218,7 +219,7 @@ size_t CountRegionsBefore(const Heap& heap, const char* address) noexcept {
 // remembers the region that one of them was in last.
 uint8_t IndexOfRegion(const Heap& heap, const char* base) noexcept {
     const RegionInWalk& last = heap.walked;
-    if (base >= last.base && base < last.end) return last.index;
+    if (last.Contains(base)) return last.index;
     return Limited(CountRegionsBefore(heap, base + 1) - 1);
 }
 
@@ -229,7 +230,7 @@ bool EnterRegion(Heap& heap, WalkEntry& entry, const Thing& first) noexcept {
     const bool follows = last.end != nullptr && last.end <= first.base &&
                          NextThing(heap, last.end, false, between) && between.base == first.base;
     const size_t index = follows ? size_t{last.index} + 1 : CountRegionsBefore(heap, first.base);
-    last = {extent.base, extent.last_block, Limited(index)};
+    last = {extent.base, extent.last_block, nullptr, Limited(index)};
     return SetRegion(entry, extent, last.index);
 }
 
@@ -240,9 +241,11 @@ bool Enter(WalkEntry& entry, const Thing& thing, uint8_t region) noexcept {
 }
 
 // The first thing that stands for itself, at or above `from`.
-bool NextAlone(const Heap& heap, WalkEntry& entry, const char* from) noexcept {
+bool NextAlone(Heap& heap, WalkEntry& entry, const char* from) noexcept {
     Thing thing;
-    return NextThing(heap, from, true, thing) && Enter(entry, thing, kLargeBlockIndex);
+    if (!NextThing(heap, from, true, thing) || !Enter(entry, thing, kLargeBlockIndex)) return false;
+    heap.walked.alone = entry.address;
+    return true;
 }
 
 // Behind something that ended at `from`: what lies in the same region, the next region, or, when there is
@@ -257,9 +260,15 @@ bool NextInRegions(Heap& heap, WalkEntry& entry, const char* from, uint8_t regio
 // REQUIRES: the heap's parts are locked.
 bool StepInArenas(Heap& heap, WalkEntry& entry) noexcept {
     const char* const address = static_cast<const char*>(entry.address);
-    if (address == nullptr) return NextInRegions(heap, entry, nullptr, 0);
+    if (address == nullptr) {
+        heap.walked = {};
+        return NextInRegions(heap, entry, nullptr, 0);
+    }
     const SliceEntry* const slice = arena::g_slice_map.Find(AddressOf(address));
-    const bool was_alone = entry.region_index == kLargeBlockIndex;
+    // How it was reported, not what it is by now. (A caller may have lost the index.)
+    const bool was_alone =
+        entry.region_index == kLargeBlockIndex ||
+        (entry.region_index == 0 && address == heap.walked.alone && !heap.walked.Contains(address));
     const char* const next_slice =
         reinterpret_cast<const char*>(RoundDown(AddressOf(address), kSliceSize) + kSliceSize);
     const SliceKind kind = slice == nullptr ? SliceKind::kNone : slice->kind.load(kRelaxed);
@@ -273,7 +282,9 @@ bool StepInArenas(Heap& heap, WalkEntry& entry) noexcept {
                                                          : NextAlone(heap, entry, nullptr);
     }
     ReadThing(const_cast<char*>(address), thing);
-    if (thing.alone) return NextAlone(heap, entry, thing.end());
+    if (was_alone || (thing.alone && !heap.walked.Contains(address))) {
+        return NextAlone(heap, entry, thing.end());
+    }
     const uint8_t region = IndexOfRegion(heap, thing.base);
     if (entry.kind == Kind::kRegion) return Enter(entry, thing, region);
     if (thing.slab != nullptr) {

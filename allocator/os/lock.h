@@ -6,10 +6,10 @@
 // ended alone (TerminateThread) while it holds a lock leaves what the lock guards half changed, for good:
 // who waits for such a lock ends the process with a message, instead of waiting for ever.
 //
-// Ranks, outermost first: heap (class locks by index, then runs), registry, guarded blocks' queue, run cache, metadata,
-// arenas, the list of caches, veils. A thread takes locks in this order only. Two heaps at once are held only
-// by one who calls HeapLock for
-// both, in an order of his own; nothing here takes a second heap's lock for him.
+// Ranks, outermost first: a heap's gate, its parts (class locks by index, then runs), registry, guarded blocks' queue, run cache, metadata,
+// arenas, the list of caches, veils. A thread takes locks in this order only. Two heaps' gates at once are held
+// only by one who calls HeapLock for both, in an order of his own; nothing here takes a second heap's gate for him. Nobody
+// waits for a gate while he holds a part.
 #pragma once
 
 #include <atomic>

@@ -228,6 +228,14 @@ void Shorten(LargeRun& run, size_t slices) noexcept {
     if (run.touched > run.capacity()) run.touched = run.capacity();
 }
 
+// Decommits what is behind `extent`, if that is half of it or more, and worth a system call: it may grow again. (The rest
+// is for TrimRun.)
+void GiveBackSurplus(LargeRun& run, size_t extent) noexcept {
+    const size_t end = PagesUp(extent);
+    const size_t committed = run.Committed();
+    if (end <= committed / 2 && committed - end >= kLeastSaving) DecommitBehind(run, end);
+}
+
 }  // namespace
 
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
@@ -239,10 +247,11 @@ bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept {
         if (!Lengthen(run, slices, extent)) return false;
     } else if (slices < run.slices && !run.direct) {
         Shorten(run, slices);
+        GiveBackSurplus(run, extent);
     } else if (!CommitTo(run, PagesUp(extent))) {
         return false;
-    } else if (run.direct && PagesUp(extent) <= run.Committed() / 2) {
-        DecommitBehind(run, PagesUp(extent));  // not for less: it may grow again
+    } else {
+        GiveBackSurplus(run, extent);
     }
     if (extent > old) ZeroAndTouch(run, old, bytes, zero);
     run.requested.store(bytes, std::memory_order_relaxed);

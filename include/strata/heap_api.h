@@ -72,9 +72,10 @@ STRATA_API SIZE_T STRATA_WINAPI StrataHeapCompact(HANDLE heap, DWORD flags);
 STRATA_API BOOL STRATA_WINAPI StrataHeapLock(HANDLE heap);
 STRATA_API BOOL STRATA_WINAPI StrataHeapUnlock(HANDLE heap);
 /* Enumerates: set lpData to NULL before the first call; FALSE and ERROR_NO_MORE_ITEMS at the end.
-   The state is in the entry alone. First comes the heap's own record; then each slab is one region
-   entry, followed by its blocks (busy with the exact size, or free) and what of it has no memory yet. A
-   large block is one busy entry with region index 64, as on Windows. */
+   The state is in the entry alone. Regions come first, numbered from 0 (63 stands for all behind the 63rd),
+   each followed by what lies in it: busy blocks with their exact sizes, free memory (blocks side by side are one
+   entry) and ranges without memory. A heap without blocks has one region, its own record. Then come
+   blocks of more than 0xFF000 bytes, one busy entry each with region index 64, as on Windows. */
 STRATA_API BOOL STRATA_WINAPI StrataHeapWalk(HANDLE heap, LPPROCESS_HEAP_ENTRY entry);
 /* Totals; set cb to sizeof(HEAP_SUMMARY) first. */
 STRATA_API BOOL STRATA_WINAPI StrataHeapSummary(HANDLE heap, DWORD flags,

@@ -27,15 +27,17 @@ STRATA_API void* strata_malloc(size_t size) STRATA_NOEXCEPT;
 /* A block of `count * size` zero bytes. Errors: NULL, also when the product overflows. */
 STRATA_API void* strata_calloc(size_t count, size_t size) STRATA_NOEXCEPT;
 
-/* Changes the size of `block` to `size`, moving it when it must; the first min(old, new) bytes are
-   kept. NULL `block`: as strata_malloc. `size` 0 keeps a block of 0 bytes (it is not a free).
-   Errors: NULL, and `block` is as it was. */
+/* Changes the size of `block` to `size`. All bytes up to the smaller of strata_usable_size(block) and
+   `size` are kept. The block moves when it must, and when it becomes so much smaller that a block of its
+   own size saves a quarter of it and 16 KiB. NULL `block`: as strata_malloc. `size` 0 keeps a block of
+   0 bytes (it is not a free). Errors: NULL, and `block` is as it was. */
 STRATA_API void* strata_realloc(void* block, size_t size) STRATA_NOEXCEPT;
 
 /* strata_realloc to `count * size`; NULL when the product overflows. */
 STRATA_API void* strata_reallocarray(void* block, size_t count, size_t size) STRATA_NOEXCEPT;
 
-/* strata_reallocarray that zeroes every byte past the old requested size (as _recalloc). */
+/* strata_reallocarray that zeroes every byte past the old requested size (as _recalloc): what was
+   written between that and the usable size is lost. A block that becomes smaller does not move. */
 STRATA_API void* strata_recalloc(void* block, size_t count, size_t size) STRATA_NOEXCEPT;
 
 /* Resizes `block` without moving it (as _expand). Errors: NULL when it cannot be done in place. */
@@ -58,7 +60,8 @@ STRATA_API void* strata_aligned_alloc(size_t alignment, size_t size) STRATA_NOEX
 STRATA_API void* strata_aligned_realloc(void* block, size_t alignment, size_t size) STRATA_NOEXCEPT;
 
 /* The bytes of `block` that the caller may write: at least the requested size, fixed while the
-   block is neither resized nor freed. NULL: 0. */
+   block is neither resized nor freed. What is written there survives strata_realloc and its like; not
+   strata_recalloc and HeapReAlloc, which go by the requested size. NULL: 0. */
 STRATA_API size_t strata_usable_size(const void* block) STRATA_NOEXCEPT;
 
 /* The exact number of bytes last asked for. NULL: 0. */
@@ -135,7 +138,9 @@ typedef struct strata_statistics {
 STRATA_API int strata_get_statistics(strata_statistics* statistics) STRATA_NOEXCEPT;
 
 /* The same, with a breakdown per heap and size class, as one JSON object in UTF-8, handed over in
-   pieces of `length` bytes (not zero-terminated). `write` may allocate. */
+   pieces of `length` bytes (not zero-terminated). All heaps that there are when it is called; `write` may
+   allocate, and make and destroy heaps, as other threads may: one that ends meanwhile is marked.
+   docs/statistics.md says what the fields mean. */
 typedef void (*strata_write_fn)(void* context, const char* text, size_t length);
 STRATA_API void strata_write_statistics_json(strata_write_fn write, void* context) STRATA_NOEXCEPT;
 

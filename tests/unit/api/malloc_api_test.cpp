@@ -180,8 +180,11 @@ TEST(MallocApi, ReallocToLess) {
                                                        {65536, 49152, true},
                                                        {65536, 50000, false},
                                                        {65536, 1, true},
-                                                       {131072, 10, false},
-                                                       {40 << 20, 100, false}}) {
+                                                       {131072, 10, true},
+                                                       {131072, 70000, false},
+                                                       {40 << 20, 100, true},
+                                                       {40 << 20, 2 << 20, true},
+                                                       {40 << 20, 10 << 20, false}}) {
         std::vector<void*> many;  // so that both sizes have slabs of their own
         for (int i = 0; i < 40 && from <= 65536; ++i) {
             many.push_back(strata_malloc(from));

@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <functional>
+#include <memory>
+#include <thread>
 #include <vector>
 
 #include "heap/heap.h"
@@ -154,6 +157,48 @@ TEST_F(Reclaim, DoesNotWaitForALockedHeap) {
         EXPECT_EQ(os::GetLastErrorCode(), 8u);
     });
     UnlockHeap(*locked);
+}
+
+// Nor does who asks for a heap wait for whoever has locked the process heap.
+TEST_F(Reclaim, AHeapThatCannotBeMadeWaitsForNobody) {
+    LockHeap(*ProcessHeap());
+    InOtherThread([&] {
+        EXPECT_EQ(CreateHeap({.initial = size_t{1} << 47}), nullptr);
+        test::FaultInjector faults(arena::g_memory);
+        faults.LimitCommit(Committed());
+        EXPECT_EQ(CreateHeap({.maximum = 40 << 20, .initial = 40 << 20}), nullptr);
+    });
+    UnlockHeap(*ProcessHeap());
+}
+
+// At the limit every request is refused, in a process with much to look at: they share that.
+TEST_F(Reclaim, ManyRefusalsShareTheWork) {
+    const TestHeap heap;
+    std::vector<void*> runs;
+    for (int i = 0; i < 2000; ++i) runs.push_back(heap.Allocate(66'000));
+    test::FaultInjector faults(arena::g_memory);
+    faults.LimitCommit(Committed());
+    ASSERT_EQ(heap.Allocate(1 << 20), nullptr);
+    faults.ResetCounts();
+    for (int i = 0; i < 500; ++i) ASSERT_EQ(heap.Allocate(1 << 20), nullptr);
+    EXPECT_LT(faults.Calls(test::kDecommit), 1'000u);
+}
+
+// ... and a single one, now and then, gets what any heap keeps.
+TEST_F(Reclaim, FromManyHeapsAgainAndAgain) {
+    std::vector<std::unique_ptr<TestHeap>> heaps;
+    for (int i = 0; i < 50; ++i) heaps.push_back(std::make_unique<TestHeap>());
+    test::FaultInjector faults(arena::g_memory);
+    for (int round = 0; round < 4; ++round) {
+        faults.LimitCommit(SIZE_MAX / 2);
+        PurgeAll();
+        for (const auto& heap : heaps) FillMagazines(**heap);
+        faults.LimitCommit(Committed() + 100'000);
+        void* const block = Allocate(*ProcessHeap(), 3 << 20, false);
+        ASSERT_NE(block, nullptr) << round;
+        Free(nullptr, block);
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
 }
 
 // A request that was met at last leaves no error, and no trace of the first try.

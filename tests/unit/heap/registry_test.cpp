@@ -121,6 +121,15 @@ TEST(Registry, PinAfterGoesOnBehindAHeapThatEnded) {
     }
     EXPECT_EQ(PinAfter(SerialOf(three), three.get()), nullptr);
     EXPECT_EQ(NewestSerial(), SerialOf(three));
+    TestHeap newest;
+    Heap* const ending = newest.get();
+    const uint64_t last = SerialOf(newest);
+    ASSERT_TRUE(Pin(*ending, last));
+    std::thread other([&] { newest.Destroy(); });
+    while (FromHandle(ending) != nullptr) std::this_thread::yield();
+    EXPECT_EQ(NewestSerial(), last) << "though it is about to end";
+    Unpin(*ending);
+    other.join();
 }
 
 TEST(Registry, PinNextVisitsEveryHeapOnce) {

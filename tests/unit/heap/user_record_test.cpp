@@ -133,6 +133,26 @@ TEST(UserRecord, FlagsFindRoomInTheSlack) {
     EXPECT_EQ(record.flags, 0u);
 }
 
+// A call that names flags for a block without a record is no reason to move it, or to refuse, if it becomes smaller.
+TEST(UserRecord, LessNeedsNone) {
+    const HeapRequest requests[] = {
+        {}, {.maximum = 1 << 20}, {.check_tail = true}, {.hardened = true}};
+    for (const HeapRequest& request : requests) {
+        const TestHeap heap(request);
+        for (const size_t from : {13, 300, 5000, 400'000}) {
+            for (const bool in_place : {false, true}) {
+                void* const block = heap.Allocate(from);
+                ResizeOptions options{.in_place = in_place, .user = true, .user_flags = kFlag1};
+                ASSERT_EQ(Resize(heap.get(), block, 5, options), block) << from;
+                EXPECT_EQ(RequestedSize(block), 5u);
+                EXPECT_TRUE(IsIntactBlock(*heap, block));
+                heap.Free(block);
+            }
+        }
+        EXPECT_TRUE(IsConsistent(*heap));
+    }
+}
+
 // Blocks that were allocated without a record, in each kind of heap that keeps one elsewhere.
 struct LateRecordTest : ::testing::TestWithParam<int> {
     static HeapRequest Request(int kind) {
@@ -169,11 +189,11 @@ TEST_P(LateRecordTest, ComesWithAResize) {
         char* block = static_cast<char*>(heap_.Allocate(bytes));
         std::memset(block, 'x', bytes);
         block = static_cast<char*>(
-            Resize(&*heap_, block, bytes - 4, {.user = true, .user_flags = kFlag2}));
+            Resize(&*heap_, block, bytes + 4, {.user = true, .user_flags = kFlag2}));
         ASSERT_NE(block, nullptr) << bytes;
         ExpectFlags(block, kFlag2);
-        EXPECT_EQ(RequestedSize(block), bytes - 4);
-        EXPECT_EQ(block[bytes - 5], 'x');
+        EXPECT_EQ(RequestedSize(block), bytes + 4);
+        EXPECT_EQ(block[bytes - 1], 'x');
         EXPECT_TRUE(IsConsistent(*heap_));
         heap_.Free(block);
     }

@@ -10,6 +10,7 @@
 
 #include "heap/heap_record.h"
 #include "heap_fixture.h"
+#include "slab/region.h"
 #include "support/fault_injection.h"
 #include "support/probe.h"
 
@@ -212,6 +213,54 @@ TEST(Walk, PassesSlicesThatAreLost) {
     EXPECT_TRUE(IsConsistent(*heap));
     EXPECT_EQ(BusyBlocks(*heap), (std::map<void*, size_t>{{last, 40000}}));
     EXPECT_EQ(HeapOfLiveBlock(blocks[0]), nullptr);
+}
+
+// A block that becomes large, or small, under the walker's eyes.
+TEST(Walk, BlocksChangeKindBetweenSteps) {
+    for (const size_t to : {size_t{2} << 20, size_t{1000}}) {
+        const TestHeap heap;
+        std::map<void*, size_t> expected;
+        const size_t from = to > slab::kMaxRegionBlock ? 0xFEF9B : size_t{2} << 20;
+        for (int i = 0; i < 9; ++i) {
+            expected[heap.Allocate(from)] = from;
+            expected[heap.Allocate(100)] = 100;
+        }
+        std::map<void*, size_t> seen;
+        WalkEntry entry;
+        for (int steps = 0; WalkStep(*heap, entry); ++steps) {
+            ASSERT_LT(steps, 1000);
+            if (entry.kind != Kind::kBusy) continue;
+            EXPECT_TRUE(seen.emplace(entry.address, entry.bytes).second) << "twice";
+            if (entry.bytes == from) Resize(nullptr, entry.address, to, {.in_place = true});
+        }
+        EXPECT_EQ(seen.size(), expected.size());
+    }
+}
+
+// A block that had a reservation of its own keeps it.
+TEST(Walk, AShrunkDirectBlockStandsForItself) {
+    const TestHeap heap;
+    void* const block = heap.Allocate(size_t{100} << 20);
+    ASSERT_EQ(Resize(nullptr, block, 1000, {}), block);
+    const std::vector<WalkEntry> entries = Walk(*heap);
+    const auto last = entries.back();
+    EXPECT_EQ(last.address, block);
+    EXPECT_EQ(last.bytes, 1000u);
+    EXPECT_EQ(last.region_index, kLargeBlockIndex);
+    for (const WalkEntry& entry : entries) EXPECT_LT(entry.bytes, size_t{1} << 20);
+}
+
+// Runs that lie side by side are one region, with the addresses between them that they may grow into.
+TEST(Walk, ManyRunsAreFewRegions) {
+    PurgeAll();
+    const TestHeap heap;
+    for (int i = 0; i < 200; ++i) heap.Allocate(100'000);
+    const std::vector<WalkEntry> entries = Walk(*heap);
+    const auto regions = std::count_if(entries.begin(), entries.end(), [](const WalkEntry& entry) {
+        return entry.kind == Kind::kRegion;
+    });
+    EXPECT_LE(regions, 20);
+    EXPECT_EQ(entries.front().region_index, 0);
 }
 
 TEST(Walk, IndicesDoNotDependOnWhoElseWalks) {
