@@ -61,6 +61,8 @@ void DestroyThreadCache(ThreadCache* cache) noexcept {
     g_caches.fetch_sub(1, std::memory_order_relaxed);
 }
 
+void MarkDetached() noexcept { os::SetThreadSlotAtEnd(&g_detached_cache); }
+
 HeapBins* CreateHeapBins() noexcept {
     auto* bins = static_cast<HeapBins*>(arena::g_metadata.Allocate(sizeof(HeapBins)));
     return bins == nullptr ? nullptr : new (bins) HeapBins;

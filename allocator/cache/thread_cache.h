@@ -112,6 +112,11 @@ ThreadCache* CreateThreadCache() noexcept;
 // Frees a cache whose magazines were handed in, and marks the calling thread detached.
 void DestroyThreadCache(ThreadCache* cache) noexcept;
 
+// Marks the calling thread, which has no cache, detached: it gets none at its next call, as nobody would be
+// told any more that the cache is to go. Where the system's slot cannot be set without a heap call, it
+// does get one, and that stays.
+void MarkDetached() noexcept;
+
 // Bins of a private heap, zeroed; nullptr when memory is short.
 HeapBins* CreateHeapBins() noexcept;
 void DestroyHeapBins(HeapBins* bins) noexcept;

@@ -329,8 +329,10 @@ bool UnlockHeap(Heap& heap) noexcept {
 
 void ThreadDetach() noexcept {
     cache::ThreadCache* cache = cache::CurrentCache();
-    if (cache == nullptr || cache == &cache::g_detached_cache) return;
-    if (g_process_ending.load(std::memory_order_relaxed)) return;
+    if (cache == &cache::g_detached_cache || g_process_ending.load(std::memory_order_relaxed))
+        return;
+    // It may call for the first time after this: in callbacks of the program, which come after a DLL's.
+    if (cache == nullptr) return cache::MarkDetached();
     if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {
         cache::LiftAllVeils(*cache);
         HandInBins(*heap, cache->bins);

@@ -15,11 +15,16 @@
 
 namespace strata::os {
 
-// Makes the slot; `on_exit(value)` is called on each thread that ends with a value in it, where the
-// build has no DllMain to do so. Returns false when the system has no slot left. Call it once.
+// Makes the slot; `on_exit(value)` is called on each thread that ends, where the build has no DllMain
+// to do so: with what is in its slot; where the system does not tell of threads that never had anything
+// there (POSIX), on the others. Returns false when the system has no slot left. Call it once.
 bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept;
 
 void SetThreadSlot(void* value) noexcept;
+
+// The same at the end of a thread that never had anything in its slot: never with a heap call, and
+// on_exit is not called for it. False, with nothing done, where that cannot be.
+bool SetThreadSlotAtEnd(void* value) noexcept;
 
 // A second slot, for whoever watches the heap. False when the system has none that can be read and
 // written without a heap call. Later calls do nothing.

@@ -51,6 +51,10 @@ constinit thread_local void* t_slot __attribute__((tls_model("initial-exec"))) =
 // Nobody ends without saying so.
 bool CreateThreadSlot(void (*)(void*) noexcept) noexcept { return true; }
 void SetThreadSlot(void* value) noexcept { t_slot = value; }
+bool SetThreadSlotAtEnd(void* value) noexcept {
+    t_slot = value;
+    return true;
+}
 
 bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
     // Between the last point, in this load, and the wait nobody else runs.

@@ -57,6 +57,11 @@ void SetThreadSlot(void* value) noexcept {
     if (value != nullptr && !t_ended) pthread_setspecific(g_exit_key, value);
 }
 
+bool SetThreadSlotAtEnd(void* value) noexcept {
+    t_slot = value;
+    return true;
+}
+
 bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
     const int saved = errno;
     syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);

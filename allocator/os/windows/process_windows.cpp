@@ -40,6 +40,13 @@ void SetThreadSlot(void* value) noexcept {
     SetLastError(error);
 }
 
+// Memory for slots outside the TEB comes from the process heap.
+bool SetThreadSlotAtEnd(void* value) noexcept {
+    if (g_slot_offset == 0) return false;
+    SetThreadSlot(value);
+    return true;
+}
+
 void* GetThreadSlotSlow() noexcept {
     if (g_slot == TLS_OUT_OF_INDEXES) return nullptr;
     const DWORD error = GetLastError();

@@ -5,8 +5,8 @@
 
 namespace strata::os {
 
-// From now on `on_exit(value)` is called on each ending thread whose slot is not null, unless this is a
-// DLL, whose entry function takes care of it.
+// From now on `on_exit(value)` is called on each ending thread, unless this is a DLL, whose entry function
+// takes care of it.
 void RegisterThreadExit(void (*on_exit)(void* value) noexcept) noexcept;
 
 }  // namespace strata::os

@@ -11,7 +11,7 @@ void (*g_on_exit)(void*) noexcept = nullptr;
 
 void NTAPI OnTlsCallback(PVOID, DWORD reason, PVOID) {
     if (reason != DLL_THREAD_DETACH || g_on_exit == nullptr) return;
-    if (void* value = strata::os::GetThreadSlot()) g_on_exit(value);
+    g_on_exit(strata::os::GetThreadSlot());
 }
 
 }  // namespace

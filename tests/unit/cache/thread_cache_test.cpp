@@ -17,7 +17,8 @@ namespace strata::cache {
 namespace {
 
 void OnExit(void* value) noexcept {
-    if (value != &g_detached_cache) DestroyThreadCache(static_cast<ThreadCache*>(value));
+    if (value == nullptr || value == &g_detached_cache) return;
+    DestroyThreadCache(static_cast<ThreadCache*>(value));
 }
 
 // No magazine in any of them.

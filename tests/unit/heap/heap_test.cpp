@@ -274,6 +274,29 @@ TEST(Heap, WorksAfterThreadDetach) {
     EXPECT_TRUE(IsConsistent(*heap));
 }
 
+// A first call after the thread's end gets no cache: nobody would be told to take it away.
+TEST(Heap, AThreadThatIsFirstHeardOfAfterItsEndHasNoCache) {
+    const TestHeap heap;
+    void* const block = AllocateSlow(48, false);
+    const size_t caches = cache::ThreadCacheCount();
+    InOtherThread([&] {
+        ThreadDetach();
+        EXPECT_EQ(cache::CurrentCache(), &cache::g_detached_cache);
+        Free(nullptr, block);
+        for (const size_t bytes : {0, 48, 2000, 100000}) {
+            for (Heap* target : {ProcessHeap(), &*heap}) {
+                void* const later = Allocate(*target, bytes, true);
+                ASSERT_NE(later, nullptr);
+                Free(target, later);
+            }
+        }
+        EXPECT_EQ(cache::ThreadCacheCount(), caches);
+        ThreadDetach();
+    });
+    EXPECT_EQ(cache::ThreadCacheCount(), caches);
+    EXPECT_TRUE(IsConsistent(*ProcessHeap()));
+}
+
 TEST(Heap, ThreadExitHandsItsBlocksIn) {
     // What one thread cached, the next gets: 200 threads need no more memory than one.
     const auto use = [] {

@@ -21,6 +21,7 @@ Exit g_marker;
 
 void OnExit(void* value) noexcept {
     auto* exit = static_cast<Exit*>(value);
+    if (exit == nullptr) return;  // Windows tells of threads that have nothing there, too
     exit->calls.fetch_add(1);
     exit->thread.store(ThreadToken());
     // As the cache layer does: whoever comes later on this thread sees a marker.
@@ -109,6 +110,17 @@ TEST_F(ThreadSlot, TheMarkerOfAnEndedThreadBringsNoCall) {
     std::thread([&] { SetThreadSlot(&exit); }).join();
     EXPECT_EQ(exit.calls.load(), 1);
     EXPECT_EQ(g_marker.calls.load(), before);
+}
+
+TEST_F(ThreadSlot, CanBeSetAtTheEnd) {
+    std::thread([] {
+        EXPECT_TRUE(SetThreadSlotAtEnd(&g_marker));
+        EXPECT_EQ(GetThreadSlot(), &g_marker);
+#ifdef _WIN32
+        SetThreadSlot(nullptr);  // Windows tells of every thread
+#endif
+    }).join();
+    EXPECT_EQ(g_marker.calls.load(), 0) << "nobody is told of it";
 }
 
 TEST_F(ThreadSlot, ThreadsComeAndGo) {
