@@ -18,7 +18,7 @@ enum class RuntimeFunction : uint8_t {
     kCount,
 };
 
-// nullptr when the runtime is no DLL, or does not export it. Cheap after the first call for each.
+// nullptr when the runtime is no DLL, or does not export it. Takes no lock once the program runs.
 void* FindRuntimeFunction(RuntimeFunction function) noexcept;
 
 template <typename Function>

@@ -22,39 +22,49 @@ constexpr const char* kNames[kFunctions][2] = {
     {"_aligned_msize", nullptr}, {"_query_new_mode", "?_query_new_mode@@YAHXZ"},
 };
 
-// What stands in g_functions when there is none; 0 when it was not looked for yet.
-constexpr uintptr_t kNone = 1;
-constinit std::atomic<uintptr_t> g_functions[kFunctions] = {};
+constinit std::atomic<void*> g_functions[kFunctions] = {};
+constinit std::atomic<bool> g_looked{false};
 
 // A program can have several runtimes in it. Its own is the one that a function was found in which nobody
 // replaces: declared as imported, so that this is its address in the DLL, not that of a stub here. Where
 // the runtime is linked statically it lies in the program, which exports nothing of this.
-uintptr_t Find(const char* const (&names)[2]) noexcept {
-    HMODULE module;
-    if (GetModuleHandleExW(
-            GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
-            reinterpret_cast<const wchar_t*>(&_get_heap_handle), &module) == 0) {
-        return kNone;
-    }
-    for (const char* const name : names) {
-        const FARPROC found = name != nullptr ? GetProcAddress(module, name) : nullptr;
-        if (found != nullptr) return reinterpret_cast<uintptr_t>(found);
-    }
-    return kNone;
+HMODULE FindRuntime() noexcept {
+    HMODULE module = nullptr;
+    GetModuleHandleExW(
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+        reinterpret_cast<const wchar_t*>(&_get_heap_handle), &module);
+    return module;
 }
+
+void FindAll() noexcept {
+    const DWORD error = GetLastError();
+    const HMODULE module = FindRuntime();
+    for (size_t i = 0; module != nullptr && i < kFunctions; ++i) {
+        for (const char* const name : kNames[i]) {
+            const FARPROC found = name != nullptr ? GetProcAddress(module, name) : nullptr;
+            if (found == nullptr) continue;
+            g_functions[i].store(reinterpret_cast<void*>(found), std::memory_order_relaxed);
+            break;
+        }
+    }
+    SetLastError(error);
+    g_looked.store(true, std::memory_order_release);
+}
+
+// When the program's objects are initialised: to look for a function takes the loader's lock, for which no
+// function of a heap's may wait, as its caller may hold what a DllMain waits for.
+struct AtStart {
+    AtStart() noexcept { FindAll(); }
+};
+const AtStart g_at_start;
 
 }  // namespace
 
 void* FindRuntimeFunction(RuntimeFunction function) noexcept {
-    const auto index = static_cast<size_t>(function);
-    uintptr_t address = g_functions[index].load(std::memory_order_relaxed);
-    if (address == 0) {
-        const DWORD last_error = GetLastError();
-        address = Find(kNames[index]);
-        SetLastError(last_error);
-        g_functions[index].store(address, std::memory_order_relaxed);
-    }
-    return address == kNone ? nullptr : reinterpret_cast<void*>(address);
+    const size_t index = static_cast<size_t>(function);
+    // Called by an object that is initialised before this one.
+    if (!g_looked.load(std::memory_order_acquire)) FindAll();
+    return g_functions[index].load(std::memory_order_relaxed);
 }
 
 }  // namespace strata::api

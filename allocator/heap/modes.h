@@ -2,7 +2,10 @@
 // (docs/options.md). Internal to this folder.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+
+#include "os/text.h"
 
 namespace strata::heap {
 
@@ -13,12 +16,12 @@ struct Modes {
     bool hardened = false;      // STRATA_HARDENED: all heaps, as if each was asked for so
     bool page_heap = false;     // STRATA_PAGE_HEAP: every block is a guarded block
     bool guard_before = false;  // STRATA_GUARD_BEFORE: guarded blocks begin where their pages begin
-    uint32_t sample_period = 0;  // STRATA_GUARD_SAMPLE: one allocation in so many; 0: none
+    uint32_t sample_period = 0;        // STRATA_GUARD_SAMPLE: one allocation in so many; 0: none
+    size_t guarded_blocks = SIZE_MAX;  // STRATA_GUARD_BLOCKS: so many live at a time
 };
 extern constinit Modes g_modes;
 
-// Reads them, and what else concerns guarded blocks. What cannot be understood is said on standard error,
-// and the default stands.
-void ReadModes() noexcept;
+// `complaints` gets a line for each that cannot be understood; then the default stands.
+Modes ReadModes(os::TextSink& complaints) noexcept;
 
 }  // namespace strata::heap

@@ -1,10 +1,8 @@
 #include "heap/options.h"
 
-#include "arena/purge_policy.h"
 #include "base/bits.h"
 #include "base/constants.h"
 #include "os/process.h"
-#include "os/text.h"
 
 namespace strata::heap {
 
@@ -15,15 +13,14 @@ constexpr uint64_t kMostRetainedKilobytes = uint64_t{1} << 32;
 
 }  // namespace
 
-bool ReadNumber(const char* name, uint64_t most, uint64_t& value) noexcept {
+bool ReadNumber(const char* name, uint64_t most, uint64_t& value,
+                os::TextSink& complaints) noexcept {
     char text[64];
     if (!os::GetOption(name, text, sizeof text)) return false;
     if (ParseNumber(text, most, value)) return true;
-    os::TextBuffer<256> message;
-    message.Put("strata: option ").Put(name).Put("=").Put(text);
-    message.Put(" is not a whole number from 0 to ").PutDecimal(most);
-    message.Put("; the default is used\n");
-    os::WriteStandardError(message.text(), message.length());
+    complaints.Put("strata: option ").Put(name).Put("=").Put(text);
+    complaints.Put(" is not a whole number from 0 to ").PutDecimal(most);
+    complaints.Put("; the default is used\n");
     return false;
 }
 
@@ -40,15 +37,16 @@ bool ParseNumber(const char* text, uint64_t most, uint64_t& value) noexcept {
     return true;
 }
 
-void ReadOptions() noexcept {
+arena::PurgePolicy ReadPurgePolicy(os::TextSink& complaints) noexcept {
+    arena::PurgePolicy policy;
     uint64_t value = 0;
-    if (ReadNumber("STRATA_DECAY_MS", kMostDecayMilliseconds, value)) {
-        arena::g_purge_policy.decay_epochs =
-            static_cast<uint32_t>(DivideUp(value, kEpochMilliseconds));
+    if (ReadNumber("STRATA_DECAY_MS", kMostDecayMilliseconds, value, complaints)) {
+        policy.decay_epochs = static_cast<uint32_t>(DivideUp(value, kEpochMilliseconds));
     }
-    if (ReadNumber("STRATA_RETAIN_KB", kMostRetainedKilobytes, value)) {
-        arena::g_purge_policy.retained_slices = value * 1024 / kSliceSize;
+    if (ReadNumber("STRATA_RETAIN_KB", kMostRetainedKilobytes, value, complaints)) {
+        policy.retained_slices = value * 1024 / kSliceSize;
     }
+    return policy;
 }
 
 }  // namespace strata::heap

@@ -12,11 +12,11 @@
 #include "heap/heap.h"
 #include "heap/heap_pool.h"
 #include "heap/modes.h"
-#include "heap/options.h"
 #include "heap/parked_runs.h"
 #include "heap/quarantine.h"
 #include "heap/reclaim.h"
 #include "heap/report.h"
+#include "heap/start.h"
 #include "heap/tick.h"
 #include "os/process.h"
 
@@ -31,7 +31,6 @@ namespace {
 using arena::g_memory;
 
 constinit Heap* g_last_heap = nullptr;
-constinit bool g_slot_created = false;
 constinit HeapRequest g_process_heap_request;
 constinit std::atomic<size_t> g_region_heaps{0};  // alive, or about to be
 constinit std::atomic<bool> g_process_ending{false};
@@ -220,23 +219,20 @@ void Unpin(Heap& heap) noexcept {
 
 namespace {
 
-bool MakeProcessHeap() noexcept {
+bool MakeProcessHeap(Start& start) noexcept {
     const os::LockGuard guard(g_registry_lock);
     if (g_process_heap.load(std::memory_order_relaxed) != nullptr) return true;
     if (!arena::InitializeProcessArenas()) return false;
-    if (!g_slot_created) g_slot_created = os::CreateThreadSlot(&OnThreadExit);
-    if (!g_slot_created) return false;
     Heap* heap = TakeRecordLocked(false);
     if (heap == nullptr) return false;
-    ReadModes();
+    start.SetModes();
     Configure(*heap, g_process_heap_request, true);
     if (!Furnish(*heap, g_process_heap_request)) {
         GiveRecordBackLocked(heap, false);
         return false;
     }
     BeginLifeLocked(heap);
-    ReadOptions();
-    StartReports();
+    start.Complete(&OnThreadExit);
     g_process_heap.store(heap, std::memory_order_release);
     return true;
 }
@@ -245,7 +241,10 @@ bool MakeProcessHeap() noexcept {
 
 bool Initialize() noexcept {
     if (g_process_heap.load(std::memory_order_acquire) != nullptr) return true;
-    if (!MakeProcessHeap()) return false;
+    {
+        Start start;
+        if (!start.HasSlot() || !MakeProcessHeap(start)) return false;
+    }
     // Not under a lock: the system has one of its own for handlers, under which others may allocate.
     if (g_modes.hardened || g_modes.page_heap || g_modes.sample_period != 0) WatchGuards();
     return true;

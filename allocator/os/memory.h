@@ -19,6 +19,15 @@ enum class Access : uint8_t { kNone, kRead, kReadWrite, kReadWriteExecute };
 
 inline constexpr uint32_t kAnyNode = UINT32_MAX;
 
+// Finds out what the system offers to Reserve. It takes the loader's lock, under which others may allocate:
+// call it before the first Reserve, with no lock held, any number of times and in any thread. Who did not
+// call it can reserve, too, by simpler means.
+void PrepareMemory() noexcept;
+
+// The NUMA node of the processor this thread runs on; kAnyNode when there is only one, or none was found
+// (PrepareMemory).
+uint32_t PreferredNumaNode() noexcept;
+
 struct ReserveRequest {
     void* address = nullptr;             // exactly there or not at all; nullptr: anywhere
     size_t bytes = 0;                    // a multiple of kSliceSize

@@ -39,9 +39,6 @@ void SetLastErrorCode(uint32_t code) noexcept;
 void RaiseNoMemory(size_t bytes);
 void RaiseAccessViolation(const void* handle);
 
-// The NUMA node of the processor this thread runs on, or kAnyNode when there is only one.
-uint32_t PreferredNumaNode() noexcept;
-
 uint32_t ProcessId() noexcept;
 
 }  // namespace strata::os

@@ -15,10 +15,19 @@
 
 namespace strata::os {
 
-// Makes the slot; `on_exit(value)` is called on each thread that ends, where the build has no DllMain
-// to do so: with what is in its slot; where the system does not tell of threads that never had anything
-// there (POSIX), on the others. Returns false when the system has no slot left. Call it once.
-bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept;
+// The slot is made in two steps, as the system's part takes a lock of the system's (Windows: the PEB's),
+// under which others may allocate: first a slot of the system's, then its use as the slot of this module.
+using SystemSlot = uint32_t;
+inline constexpr SystemSlot kNoSystemSlot = UINT32_MAX;
+
+// kNoSystemSlot when the system has none left. Call both with no lock held.
+SystemSlot AllocateSystemSlot() noexcept;
+void FreeSystemSlot(SystemSlot slot) noexcept;
+
+// `on_exit(value)` is called on each thread that ends from now on, where the build has no DllMain to do so:
+// with what is in its slot; where the system does not tell of threads that never had anything there (POSIX),
+// on the others. Call it once; it takes no lock.
+void UseThreadSlot(SystemSlot slot, void (*on_exit)(void* value) noexcept) noexcept;
 
 void SetThreadSlot(void* value) noexcept;
 
@@ -33,7 +42,7 @@ void* GetObserverSlot() noexcept;
 void SetObserverSlot(void* value) noexcept;
 
 #ifdef _WIN32
-// Offset of the slot in the TEB; 0 before CreateThreadSlot, or when the slot is not among the 64
+// Offset of the slot in the TEB; 0 before UseThreadSlot, or when the slot is not among the 64
 // that lie in the TEB itself.
 extern constinit uint32_t g_slot_offset;
 void* GetThreadSlotSlow() noexcept;

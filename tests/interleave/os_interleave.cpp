@@ -49,7 +49,9 @@ namespace strata::os {
 constinit thread_local void* t_slot __attribute__((tls_model("initial-exec"))) = nullptr;
 
 // Nobody ends without saying so.
-bool CreateThreadSlot(void (*)(void*) noexcept) noexcept { return true; }
+SystemSlot AllocateSystemSlot() noexcept { return 0; }
+void FreeSystemSlot(SystemSlot) noexcept {}
+void UseThreadSlot(SystemSlot, void (*)(void*) noexcept) noexcept {}
 void SetThreadSlot(void* value) noexcept { t_slot = value; }
 bool SetThreadSlotAtEnd(void* value) noexcept {
     t_slot = value;
@@ -78,7 +80,6 @@ uint32_t GetLastErrorCode() noexcept { return 0; }
 void SetLastErrorCode(uint32_t) noexcept {}
 void RaiseNoMemory(size_t bytes) { FatalOutOfMemory(bytes); }
 void RaiseAccessViolation(const void* handle) { FatalInvalidHeap(handle); }
-uint32_t PreferredNumaNode() noexcept { return kAnyNode; }
 uint32_t ProcessId() noexcept { return 1; }
 
 }  // namespace strata::os

@@ -44,6 +44,9 @@ void* Map(void* address, size_t bytes, int flags) noexcept {
 
 }  // namespace
 
+void PrepareMemory() noexcept {}
+uint32_t PreferredNumaNode() noexcept { return kAnyNode; }
+
 // There is no telling whether mapped pages can be written without reading a file: the caller is
 // believed. All of a mapping counts as committed.
 RangeInfo QueryRange(const void* address, size_t bytes) noexcept {

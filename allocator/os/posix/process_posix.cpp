@@ -12,7 +12,6 @@
 
 #include "os/fatal.h"
 #include "os/lock.h"
-#include "os/memory.h"
 #include "os/process.h"
 #include "os/thread.h"
 
@@ -44,9 +43,17 @@ void OnThreadExit(void*) noexcept {
 
 }  // namespace
 
-bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept {
+static_assert(sizeof(SystemSlot) == sizeof(pthread_key_t));
+SystemSlot AllocateSystemSlot() noexcept {
+    pthread_key_t key;
+    return pthread_key_create(&key, OnThreadExit) == 0 ? key : kNoSystemSlot;
+}
+
+void FreeSystemSlot(SystemSlot slot) noexcept { pthread_key_delete(slot); }
+
+void UseThreadSlot(SystemSlot slot, void (*on_exit)(void* value) noexcept) noexcept {
+    g_exit_key = slot;
     g_on_exit = on_exit;
-    return pthread_key_create(&g_exit_key, OnThreadExit) == 0;
 }
 
 void SetThreadSlot(void* value) noexcept {
@@ -141,8 +148,6 @@ void SetLastErrorCode(uint32_t code) noexcept { t_last_error = code; }
 
 void RaiseNoMemory(size_t bytes) { FatalOutOfMemory(bytes); }
 void RaiseAccessViolation(const void* handle) { FatalInvalidHeap(handle); }
-
-uint32_t PreferredNumaNode() noexcept { return kAnyNode; }
 
 uint32_t ProcessId() noexcept { return static_cast<uint32_t>(getpid()); }
 

@@ -3,6 +3,8 @@
 #define NOMINMAX
 #include <windows.h>
 
+#include <atomic>
+
 #include "base/bits.h"
 #include "base/constants.h"
 #include "os/memory.h"
@@ -10,6 +12,8 @@
 namespace strata::os {
 
 namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
 
 class LastErrorKeeper {
 public:
@@ -55,21 +59,14 @@ constexpr DWORD64 kParameterNumaNode = 2;
 using VirtualAlloc2Fn = PVOID(WINAPI*)(HANDLE, PVOID, SIZE_T, ULONG, ULONG, ExtendedParameter*,
                                        ULONG);
 
-constexpr LONG kUnknown = 0;
-constexpr LONG kAbsent = 1;
-constexpr LONG kPresent = 2;
-LONG volatile g_virtual_alloc2_state = kUnknown;
-VirtualAlloc2Fn g_virtual_alloc2 = nullptr;
+// What PrepareMemory found. Several threads may store it; all store the same.
+constinit std::atomic<VirtualAlloc2Fn> g_virtual_alloc2{nullptr};
+constinit std::atomic<bool> g_several_nodes{false};
 
 VirtualAlloc2Fn FindVirtualAlloc2() noexcept {
-    if (g_virtual_alloc2_state == kUnknown) {
-        const HMODULE module = GetModuleHandleW(L"kernelbase.dll");
-        const FARPROC found = module != nullptr ? GetProcAddress(module, "VirtualAlloc2") : nullptr;
-        g_virtual_alloc2 = reinterpret_cast<VirtualAlloc2Fn>(reinterpret_cast<void*>(found));
-        // Several threads may get here; all store the same.
-        InterlockedExchange(&g_virtual_alloc2_state, found != nullptr ? kPresent : kAbsent);
-    }
-    return g_virtual_alloc2_state == kPresent ? g_virtual_alloc2 : nullptr;
+    const HMODULE module = GetModuleHandleW(L"kernelbase.dll");
+    const FARPROC found = module != nullptr ? GetProcAddress(module, "VirtualAlloc2") : nullptr;
+    return reinterpret_cast<VirtualAlloc2Fn>(reinterpret_cast<void*>(found));
 }
 
 void* ReserveWith(VirtualAlloc2Fn virtual_alloc2, const ReserveRequest& request) noexcept {
@@ -106,7 +103,7 @@ void* ReserveAligned(size_t bytes, size_t alignment, DWORD protection) noexcept 
 
 void* ReserveAnywhere(const ReserveRequest& request) noexcept {
     if (request.alignment > kSliceSize || request.node != kAnyNode) {
-        if (const VirtualAlloc2Fn virtual_alloc2 = FindVirtualAlloc2()) {
+        if (const VirtualAlloc2Fn virtual_alloc2 = g_virtual_alloc2.load(kRelaxed)) {
             if (void* result = ReserveWith(virtual_alloc2, request)) return result;
         }
     }
@@ -124,6 +121,22 @@ bool IsWritable(DWORD protection) noexcept {
 }
 
 }  // namespace
+
+void PrepareMemory() noexcept {
+    const LastErrorKeeper keeper;
+    ULONG highest = 0;
+    g_several_nodes.store(GetNumaHighestNodeNumber(&highest) && highest != 0, kRelaxed);
+    g_virtual_alloc2.store(FindVirtualAlloc2(), kRelaxed);
+}
+
+uint32_t PreferredNumaNode() noexcept {
+    if (!g_several_nodes.load(kRelaxed)) return kAnyNode;
+    const LastErrorKeeper keeper;
+    PROCESSOR_NUMBER processor;
+    USHORT node = 0;
+    GetCurrentProcessorNumberEx(&processor);
+    return GetNumaProcessorNodeEx(&processor, &node) ? node : kAnyNode;
+}
 
 RangeInfo QueryRange(const void* address, size_t bytes) noexcept {
     const LastErrorKeeper keeper;

@@ -4,7 +4,6 @@
 
 #include "os/fatal.h"
 #include "os/lock.h"
-#include "os/memory.h"
 #include "os/process.h"
 #include "os/thread.h"
 #include "os/windows/thread_exit.h"
@@ -55,13 +54,24 @@ void* GetThreadSlotSlow() noexcept {
     return value;
 }
 
-bool CreateThreadSlot(void (*on_exit)(void* value) noexcept) noexcept {
+static_assert(kNoSystemSlot == TLS_OUT_OF_INDEXES);
+SystemSlot AllocateSystemSlot() noexcept {
+    const DWORD error = GetLastError();
     const DWORD slot = TlsAlloc();
-    if (slot == TLS_OUT_OF_INDEXES) return false;
+    SetLastError(error);
+    return slot;
+}
+
+void FreeSystemSlot(SystemSlot slot) noexcept {
+    const DWORD error = GetLastError();
+    TlsFree(slot);
+    SetLastError(error);
+}
+
+void UseThreadSlot(SystemSlot slot, void (*on_exit)(void* value) noexcept) noexcept {
     g_slot = slot;
     RegisterThreadExit(on_exit);
-    if (slot < kTebSlots) g_slot_offset = kTebTlsSlots + 8 * static_cast<uint32_t>(slot);
-    return true;
+    if (slot < kTebSlots) g_slot_offset = kTebTlsSlots + 8 * slot;
 }
 
 // Only one of the slots in the TEB itself: memory for the others comes from the process heap.
@@ -197,15 +207,6 @@ void RaiseNoMemory(size_t bytes) {
 void RaiseAccessViolation(const void* handle) {
     const ULONG_PTR information[] = {0 /* a read */, reinterpret_cast<ULONG_PTR>(handle)};
     RaiseException(0xC0000005, 0, 2, information);
-}
-
-uint32_t PreferredNumaNode() noexcept {
-    ULONG highest = 0;
-    if (!GetNumaHighestNodeNumber(&highest) || highest == 0) return kAnyNode;
-    PROCESSOR_NUMBER processor;
-    USHORT node = 0;
-    GetCurrentProcessorNumberEx(&processor);
-    return GetNumaProcessorNodeEx(&processor, &node) ? node : kAnyNode;
 }
 
 uint32_t ProcessId() noexcept { return GetCurrentProcessId(); }

@@ -49,8 +49,11 @@ class ThreadCacheTest : public test::ProcessFixture {
 protected:
     void SetUp() override {
         ProcessFixture::SetUp();
-        static const bool created = os::CreateThreadSlot(&OnExit);
-        ASSERT_TRUE(created);
+        static os::SystemSlot slot = os::kNoSystemSlot;
+        if (slot != os::kNoSystemSlot) return;
+        slot = os::AllocateSystemSlot();
+        ASSERT_NE(slot, os::kNoSystemSlot);
+        os::UseThreadSlot(slot, &OnExit);
     }
 };
 

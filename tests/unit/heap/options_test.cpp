@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "arena/purge_policy.h"
-#include "base/constants.h"
+#include "heap/modes.h"
 #include "support/environment.h"
 
 namespace strata::heap {
@@ -37,29 +37,50 @@ TEST(Options, EverythingElseIsRefused) {
 class OptionsFromEnvironment : public testing::Test {
 protected:
     void TearDown() override {
-        test::UnsetVariable("STRATA_DECAY_MS");
-        test::UnsetVariable("STRATA_RETAIN_KB");
-        arena::g_purge_policy.decay_epochs = decay_epochs_;
-        arena::g_purge_policy.retained_slices = retained_slices_;
+        for (const char* name : {"STRATA_DECAY_MS", "STRATA_RETAIN_KB", "STRATA_HARDENED",
+                                 "STRATA_GUARD_SAMPLE", "STRATA_GUARD_BLOCKS"}) {
+            test::UnsetVariable(name);
+        }
     }
-    const uint32_t decay_epochs_ = arena::g_purge_policy.decay_epochs;
-    const size_t retained_slices_ = arena::g_purge_policy.retained_slices;
+    os::TextBuffer<1024> complaints_;
 };
 
 TEST_F(OptionsFromEnvironment, SetThePurge) {
     test::SetVariable("STRATA_DECAY_MS", "1000");
     test::SetVariable("STRATA_RETAIN_KB", "640");
-    ReadOptions();
-    EXPECT_EQ(arena::g_purge_policy.decay_epochs, 8u) << "epochs of 128 ms, rounded up";
-    EXPECT_EQ(arena::g_purge_policy.retained_slices, 10u);
+    const arena::PurgePolicy policy = ReadPurgePolicy(complaints_);
+    EXPECT_EQ(policy.decay_epochs, 8u) << "epochs of 128 ms, rounded up";
+    EXPECT_EQ(policy.retained_slices, 10u);
+    EXPECT_STREQ(complaints_.text(), "");
 }
 
-TEST_F(OptionsFromEnvironment, NonsenseChangesNothing) {
+TEST_F(OptionsFromEnvironment, SetTheModes) {
+    test::SetVariable("STRATA_HARDENED", "1");
+    test::SetVariable("STRATA_GUARD_SAMPLE", "1000");
+    test::SetVariable("STRATA_GUARD_BLOCKS", "5");
+    const Modes modes = ReadModes(complaints_);
+    EXPECT_TRUE(modes.hardened);
+    EXPECT_FALSE(modes.page_heap);
+    EXPECT_EQ(modes.sample_period, 1000u);
+    EXPECT_EQ(modes.guarded_blocks, 5u);
+    EXPECT_STREQ(complaints_.text(), "");
+}
+
+TEST_F(OptionsFromEnvironment, NonsenseChangesNothingAndIsSaid) {
     test::SetVariable("STRATA_DECAY_MS", "soon");
     test::SetVariable("STRATA_RETAIN_KB", "-5");
-    ReadOptions();
-    EXPECT_EQ(arena::g_purge_policy.decay_epochs, decay_epochs_);
-    EXPECT_EQ(arena::g_purge_policy.retained_slices, retained_slices_);
+    test::SetVariable("STRATA_HARDENED", "2");
+    const arena::PurgePolicy policy = ReadPurgePolicy(complaints_);
+    EXPECT_EQ(policy.decay_epochs, arena::PurgePolicy{}.decay_epochs);
+    EXPECT_EQ(policy.retained_slices, arena::PurgePolicy{}.retained_slices);
+    EXPECT_FALSE(ReadModes(complaints_).hardened);
+    EXPECT_STREQ(complaints_.text(),
+                 "strata: option STRATA_DECAY_MS=soon is not a whole number from 0 to 30000; "
+                 "the default is used\n"
+                 "strata: option STRATA_RETAIN_KB=-5 is not a whole number from 0 to 4294967296; "
+                 "the default is used\n"
+                 "strata: option STRATA_HARDENED=2 is not a whole number from 0 to 1; "
+                 "the default is used\n");
 }
 
 }  // namespace

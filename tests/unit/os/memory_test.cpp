@@ -231,6 +231,12 @@ TEST_F(SystemMemoryDeathTest, TouchingDecommittedPagesFaults) {
     EXPECT_TRUE(SystemMemory::Release(base, kSliceSize));
 }
 
+TEST(SystemMemory, NumaNodeIsSmallOrAny) {
+    PrepareMemory();
+    const uint32_t node = PreferredNumaNode();
+    EXPECT_TRUE(node == kAnyNode || node < 64) << node;
+}
+
 // ---- the books -----------------------------------------------------------------------------------
 
 TEST(Memory, KeepsBooks) {

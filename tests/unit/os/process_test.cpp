@@ -141,11 +141,6 @@ TEST(LastError, HasTheWindowsCodes) {
 #endif
 }
 
-TEST(Process, NumaNodeIsSmallOrAny) {
-    const uint32_t node = PreferredNumaNode();
-    EXPECT_TRUE(node == kAnyNode || node < 64) << node;
-}
-
 TEST(Process, IdIsNotZero) { EXPECT_NE(ProcessId(), 0u); }
 
 class ProcessDeathTest : public test::DeathTest {};

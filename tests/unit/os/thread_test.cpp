@@ -32,8 +32,11 @@ void OnExit(void* value) noexcept {
 class ThreadSlot : public ::testing::Test {
 protected:
     static void SetUpTestSuite() {
-        static const bool created = CreateThreadSlot(&OnExit);
-        ASSERT_TRUE(created);
+        static SystemSlot slot = kNoSystemSlot;
+        if (slot != kNoSystemSlot) return;
+        slot = AllocateSystemSlot();
+        ASSERT_NE(slot, kNoSystemSlot);
+        UseThreadSlot(slot, &OnExit);
     }
     void TearDown() override { SetThreadSlot(nullptr); }
 };
