@@ -102,6 +102,27 @@ strata_apt_install() {
   [ -z "$(strata_missing_packages "$@")" ]
 }
 
+# strata_apt_unpack <package>: unpacks a binary package as build/deps/debian/<package>, for programs whose
+# package would start a service when it is installed. Nothing of the machine is changed but apt's lists.
+strata_apt_unpack() {
+  local package=$1 folder=$STRATA_DEPS/debian/$1 temporary
+  [ ! -d "$folder" ] || return 0
+  mkdir -p "$STRATA_DEPS/debian"
+  temporary=$(mktemp -d "$STRATA_DEPS/.fetch-XXXXXX")
+  if (cd "$temporary" || exit 1
+      apt-get download -o APT::Sandbox::User=root -o Acquire::Retries=3 "$package" || {
+        strata_as_root apt-get update -o Acquire::Retries=3
+        apt-get download -o APT::Sandbox::User=root -o Acquire::Retries=3 "$package"
+      } || exit 1
+      dpkg-deb -x ./*.deb tree && dpkg-deb -f ./*.deb Version >tree/.version) &&
+     mv -T "$temporary/tree" "$folder"; then
+    rm -rf "$temporary"
+  else
+    rm -rf "$temporary"
+    return 1
+  fi
+}
+
 # strata_apt_sources: sets strata_apt_options, the options that give apt a private list of source
 # packages made from the binary ones of this machine, and fetches that list. Changes nothing of the
 # machine's own configuration.

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Runs real, unmodified Windows programs with the plain heap and with Strata: their output must be the
-# same, byte for byte, and Strata must serve their heap calls. Prints time and memory of both beside it.
-# Installs, builds and fetches what is missing first. docs/programs.md explains the figures.
+# Runs real, unmodified programs with the plain heap and with Strata: their output must be the same, byte for
+# byte, and Strata must serve their heap calls. Prints time and memory of both beside it. Installs, builds
+# and fetches what is missing first. docs/programs.md explains the figures.
 #
-#   tools/programs.sh                   all programs, under Wine 10 where that can be had (root,
+#   tools/programs.sh                   Windows programs, under Wine 10 where that can be had (root,
 #                                       debootstrap); 3 pairs of runs each, about 15 minutes
+#   tools/programs.sh --native          Linux programs, from Debian's packages, with LD_PRELOAD; 3 pairs of
+#                                       runs each, about 8 minutes
 #   tools/programs.sh --quick           a few programs, once each, under the system's Wine: about a minute
+#   tools/programs.sh --native --quick  a few Linux programs, one pair of runs each: less than a minute
 #   tools/programs.sh --runs N          N pairs of runs for time and memory; 0: only output and calls
 #   tools/programs.sh --program NAME    only this one; may be repeated
-#   tools/programs.sh --list            the names
+#   tools/programs.sh --list            the names; with --native those of the Linux programs
 #   tools/programs.sh --wine 10|system  which Wine               (default: 10; with --quick: system)
 #   tools/programs.sh --update-docs     writes each program's last result into docs/programs.md, too
 #   tools/programs.sh --no-setup        neither installs nor builds: takes what is there
@@ -28,11 +31,14 @@ usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
 setup=1
 wine=
 quick=0
+native=0
+list=0
 options=()
 while [ "$#" -gt 0 ]; do
   case "$1" in
     --help) usage; exit 0 ;;
-    --list) exec python3 -B "$STRATA_ROOT/tools/programs/main.py" --list ;;
+    --list) list=1 ;;
+    --native) native=1; options+=("$1") ;;
     --no-setup) setup=0 ;;
     --quick) quick=1; options+=("$1") ;;
     --update-docs) options+=("$1") ;;
@@ -49,10 +55,53 @@ while [ "$#" -gt 0 ]; do
   esac
   shift
 done
+if [ "$list" -eq 1 ]; then
+  exec python3 -B "$STRATA_ROOT/tools/programs/main.py" "${options[@]}" --list
+fi
+# Wrong options are found before anything is installed, if it can be helped.
+if command -v python3 >/dev/null; then
+  python3 -B "$STRATA_ROOT/tools/programs/main.py" "${options[@]}" --list >/dev/null || exit
+fi
+if [ "$native" -eq 1 ] && [ -n "$wine" ]; then
+  usage
+  exit 2
+fi
 if [ -z "$wine" ]; then
   [ "$quick" -eq 1 ] && wine=system || wine=10
 fi
 cd "$STRATA_ROOT"
+
+# What cannot be had is left to main.py: it names the programs that are skipped for it.
+native_packages() {
+  local package wanted
+  if ! strata_have_apt; then
+    strata_say "this is not Debian: taking the programs that are there"
+    return 0
+  fi
+  mapfile -t wanted < <(python3 -B tools/programs/main.py "${options[@]}" --packages installed)
+  if [ -n "$(strata_missing_packages "${wanted[@]}")" ]; then
+    STRATA_TAIL=10 strata_step "Debian packages" strata_apt_install "${wanted[@]}" || true
+  fi
+  for package in $(python3 -B tools/programs/main.py "${options[@]}" --packages unpacked); do
+    [ -d "$STRATA_DEPS/debian/$package" ] ||
+      STRATA_TAIL=10 strata_step "Debian package $package" strata_apt_unpack "$package" || true
+  done
+}
+
+if [ "$native" -eq 1 ]; then
+  if [ "$setup" -eq 1 ]; then
+    # A tree that is built has been set up, as far as that goes here.
+    if [ ! -e build/native/lib/libstrata-count.so ]; then
+      strata_say "set-up ..."
+      tools/setup.sh --quiet || strata_say "set-up is not complete; going on with what is there"
+    fi
+    native_packages
+    strata_step "native: configure" cmake --preset native || exit 1
+    strata_step "native: build" cmake --build --preset native -j "${STRATA_JOBS:-$(nproc)}" \
+      --target strata_preload strata_count || exit 1
+  fi
+  exec python3 -B tools/programs/main.py "${options[@]}"
+fi
 
 if [ "$setup" -eq 1 ]; then
   # Not the end: what is missing may be of no use here, and the next step that needs it says so.

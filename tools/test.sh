@@ -3,7 +3,7 @@
 # plain and with sanitizers. Installs what is missing first (tools/setup.sh).
 #
 #   tools/test.sh            presets windows, native, native-asan, native-tsan, the tree's rules, and real
-#                            programs (tools/programs.sh --quick)
+#                            programs (tools/programs.sh --quick, and with --native)
 #   tools/test.sh --all      windows-clang, too
 #   tools/test.sh --quick    only windows and native, without the stress tests
 #   tools/test.sh --help
@@ -58,6 +58,14 @@ if [ -e build/windows/bin/strata-override.dll ] && [ -e build/windows/bin/strata
     strata_step "real programs, quick set" tools/programs.sh --quick --no-setup || true
 else
   strata_note "real programs, quick set" skipped 0
+fi
+
+# And Linux programs, from Debian's packages; here, too, what cannot be had is a line.
+if [ -e build/native/lib/libstrata-preload.so ]; then
+  STRATA_SHOW='SKIPPED|FAILED|heap calls, served|Everything holds' \
+    strata_step "native programs, quick set" tools/programs.sh --native --quick || true
+else
+  strata_note "native programs, quick set" skipped 0
 fi
 
 strata_summary

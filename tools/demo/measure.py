@@ -1,14 +1,17 @@
-"""Runs one Windows program under Wine on Linux and measures it from outside.
+"""Runs one program on Linux, a Windows one under Wine or one of Linux's own, and measures it from outside.
 
 What is measured is the program's own process, from the moment Wine gives it the program's name to
 its end. It is found by that name among the descendants of this process, so it makes no difference
 whether Wine started it directly or strata-run.exe did: the clock starts at the same event in both
 cases, and what strata-override.dll does in the process counts as the program's time.
 
+Of a Linux program all processes are measured: what is started, and whatever that starts.
+
 Wine lets the programs that a program starts run as orphans. This process becomes their reaper
 (PR_SET_CHILD_SUBREAPER), so that it learns of each end at once, and of the processor time used.
 """
 
+import contextlib
 import ctypes
 import dataclasses
 import os
@@ -53,7 +56,8 @@ def _become_reaper():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 
 
-def _unblock_sigchld():
+def unblock_sigchld():
+    """For preexec_fn: a program must not inherit what this module has blocked."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
 
 
@@ -90,13 +94,15 @@ def _runs_program(pid, program):
 
 
 class _Watch:
-    """Follows the processes named `name` among this process's descendants."""
+    """Follows the processes named `name`, or all with None, among this process's descendants."""
 
     def __init__(self, name):
         # Linux keeps 15 characters of a name. Under Wine 10 a program that names its main thread
         # changes it; its command line stays.
-        self._program = name.lower()
-        self._name = self._program[:15]
+        self._program = name.lower() if name is not None else None
+        self._name = self._program[:15] if name is not None else None
+        self._began = time.monotonic()
+        self._own_command_line = _read('/proc/self/cmdline')
         self._old = self._all_pids()
         self._seen = {}   # pid -> when first seen; not (yet) the program
         self.found = {}   # pid -> _Process
@@ -122,8 +128,7 @@ class _Watch:
             name, parent = name_and_parent(pid)
             if name is None:
                 continue
-            named = name.lower() == self._name or _runs_program(pid, self._program)
-            if named and self._is_ours(parent):
+            if self._is_named(pid, name) and self._is_ours(parent):
                 process = self.found[pid] = _Process(pid)
                 process.named_at = now
         for process in list(self.found.values()):
@@ -136,7 +141,15 @@ class _Watch:
             else:
                 process.peak_bytes = max(process.peak_bytes, peak_bytes(process.pid))
 
+    def _is_named(self, pid, name):
+        if self._name is None:
+            # For a moment a child is still a copy of this process, with its memory.
+            return _read(f'/proc/{pid}/cmdline') not in (b'', self._own_command_line)
+        return name.lower() == self._name or _runs_program(pid, self._program)
+
     def _is_now_another(self, pid):
+        if self._name is None:
+            return False
         # When a program starts another, there is a copy with the program's own name for a moment. It
         # may live on as something quite different, such as Wine's explorer.exe, without ever ending.
         name, _ = name_and_parent(pid)
@@ -147,6 +160,9 @@ class _Watch:
 
     def ended(self, pid, now, usage):
         process = self.found.get(pid)
+        if process is None and self._name is None:  # it was there for less than a look
+            process = self.found[pid] = _Process(pid)
+            process.named_at = self._began
         if process is None:
             return
         process.ended_at = now
@@ -157,7 +173,7 @@ class _Watch:
 
 
 def run(command, program, *, cwd, env, stdout, stderr, timeout):
-    """Runs `command`, whose work is done by processes called `program` ("node.exe").
+    """Runs `command`, whose work is done by processes called `program` ("node.exe"), or by all, with None.
 
     stdout and stderr are paths of files that are created; standard input is empty.
     """
@@ -166,7 +182,7 @@ def run(command, program, *, cwd, env, stdout, stderr, timeout):
     with open(stdout, 'wb') as out, open(stderr, 'wb') as err:
         began = time.monotonic()
         child = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out,
-                                 stderr=err, preexec_fn=_unblock_sigchld)
+                                 stderr=err, preexec_fn=unblock_sigchld)
     exit_code = None
     now = began
     while exit_code is None or watch.running():
@@ -187,7 +203,8 @@ def run(command, program, *, cwd, env, stdout, stderr, timeout):
                 total = now - began
         if now - began > timeout:
             for pid in watch.running() + ([] if exit_code is not None else [child.pid]):
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             child.returncode = -1
             return Measurement(-1, timeout, timeout, 0.0, 0, len(watch.found))
 

@@ -36,11 +36,12 @@ class Program:
     inputs: tuple = ()         # packages whose files make up {tree}
     tree: str = 'tree'         # the name of that folder
     masks: tuple = ()          # regular expressions: what of the standard output may vary, such as times
+    files_vary: tuple = ()     # regular expressions: names of files in the work folder that are not compared
     lines_vary: bool = False   # the lines of the standard output come in any order
     launcher: tuple = ()       # more options of strata-run's
     few_calls: bool = False    # it hardly uses the heap: frees of ntdll's own blocks are most of its calls
     wine: int = 8              # the oldest version of Wine that it runs under
-    run: Callable = None       # (program, way, executable, folders) -> demo.Run, instead of the steps
+    run: Callable = None       # (program, way, executable, folders) -> compare.Run, instead of the steps
 
 
 @dataclasses.dataclass(frozen=True)

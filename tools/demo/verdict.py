@@ -19,7 +19,8 @@ WANTED_NOISE_BOUND = 0.10
 
 _ALLOCATING = ('RtlAllocateHeap', 'RtlReAllocateHeap')
 # A C runtime's rows are called "msvcrt.dll malloc". What these hand on counts with ntdll's.
-_ALLOCATING_IN_RUNTIMES = ('malloc', 'calloc', 'realloc', '_recalloc', 'operator new')
+_ALLOCATING_IN_RUNTIMES = ('malloc', 'calloc', 'realloc', '_recalloc', 'operator new', 'reallocarray', 'memalign',
+                           'aligned_alloc', 'posix_memalign', 'valloc', 'pvalloc')
 _KINDS = ('strata', 'original', 'foreign', 'ntdll')
 
 

@@ -12,19 +12,19 @@ same at the end, whatever the order.
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import time
 
+import compare
 import demo
 import measure
 import packages
 from programs import Program, windows_path
+from servers import command, free_port
 
 USER = 65534  # nobody
-ROOT_FOLDER = os.path.join(demo.ROOT, 'build', 'wine10')
+ROOT_FOLDER = os.path.join(compare.ROOT, 'build', 'wine10')
 SCALE, CLIENTS, TRANSACTIONS = 1, 4, 150
-TIMEOUT = 240  # seconds for one command
 
 # Sorted by what does not depend on the order of transactions.
 _TABLES = {
@@ -44,25 +44,6 @@ def _environment(way, statistics_file):
     env['STRATA_WINE10_USER'] = str(USER)
     env.pop('STRATA_STATS', None)  # the server's log is compared with nothing, and is long enough
     return env
-
-
-def _command(command, env, cwd, output):
-    """Runs a command; Failure, with the end of its output, unless it ends with 0."""
-    with open(output, 'ab') as file:
-        try:
-            done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file,
-                                  stderr=subprocess.STDOUT, timeout=TIMEOUT)
-            code = done.returncode
-        except subprocess.TimeoutExpired:
-            code = f'none after {TIMEOUT} s'
-    if code != 0:
-        raise demo.Failure(f'{os.path.basename(command[0])} ended with code {code}:' + demo.tail(output))
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 def _server_processes():
@@ -86,11 +67,11 @@ def _data_folder(bin_folder, folders):
         shutil.rmtree(template, ignore_errors=True)
         os.makedirs(template)
         os.chown(template, USER, USER)
-        env = _environment(demo.PLAIN, None)
+        env = _environment(compare.PLAIN, None)
         log = os.path.join(base, 'initdb.log')
-        demo.say('postgres: initdb (once)')
-        _command([demo.WINE, 'wineboot', '--init'], env, template, log)
-        _command([demo.WINE, bin_folder + '\\initdb.exe', '-D', 'unfinished', '-U', 'postgres', '-A',
+        compare.say('postgres: initdb (once)')
+        command([demo.WINE, 'wineboot', '--init'], env, template, log)
+        command([demo.WINE, bin_folder + '\\initdb.exe', '-D', 'unfinished', '-U', 'postgres', '-A',
                   'trust', '-E', 'UTF8', '--no-locale', '--no-sync'], env, template, log)
         os.rename(os.path.join(template, 'unfinished'), os.path.join(template, 'data'))
     # cp keeps the owner.
@@ -103,11 +84,11 @@ def _drive(port, folders):
     where = ['-h', '127.0.0.1', '-p', str(port), '-U', 'postgres']
     log = os.path.join(folders.output, 'pgbench.log')
     began = time.monotonic()
-    _command(['pgbench', *where, '-i', '-q', '-s', str(SCALE), 'postgres'], env, folders.output, log)
-    _command(['pgbench', *where, '-c', str(CLIENTS), '-j', '2', '-t', str(TRANSACTIONS),
+    command(['pgbench', *where, '-i', '-q', '-s', str(SCALE), 'postgres'], env, folders.output, log)
+    command(['pgbench', *where, '-c', str(CLIENTS), '-j', '2', '-t', str(TRANSACTIONS),
               '--random-seed=7', 'postgres'], env, folders.output, log)
     for name, query in _TABLES.items():
-        _command(['psql', *where, '-X', '-A', '-t', '-c', query, 'postgres'], env, folders.output,
+        command(['psql', *where, '-X', '-A', '-t', '-c', query, 'postgres'], env, folders.output,
                  os.path.join(folders.output, f'{name}.table'))
     return time.monotonic() - began
 
@@ -123,20 +104,20 @@ def run(program, way, executable, folders):
     log = os.path.join(folders.output, 'pg_ctl.log')
     env = _environment(way, statistics_file)
     pg_ctl = [bin_folder + '\\pg_ctl.exe', '-D', 'data', '-w']
-    port = _free_port()
+    port = free_port()
     options = f'-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c autovacuum=off'
-    result = demo.Run()
+    result = compare.Run()
     before = set(_server_processes())
     began = time.monotonic()
     try:
-        _command([demo.WINE, *demo.launcher_for(program, way), *pg_ctl, '-l', 'server.log',
+        command([demo.WINE, *demo.launcher_for(program, way), *pg_ctl, '-l', 'server.log',
                   '-o', options, 'start'], env, folders.work, log)
         result.seconds = _drive(port, folders)
         result.peak_bytes = max(map(measure.peak_bytes, _server_processes()), default=0)
-        plain = _environment(demo.PLAIN, None)
-        _command([demo.WINE, *pg_ctl, '-m', 'fast', 'stop'], plain, folders.work, log)
-    except demo.Failure as failure:
-        raise demo.Failure(f'{failure}\n         server.log:' + demo.tail(server_log)) from None
+        plain = _environment(compare.PLAIN, None)
+        command([demo.WINE, *pg_ctl, '-m', 'fast', 'stop'], plain, folders.work, log)
+    except compare.Failure as failure:
+        raise compare.Failure(f'{failure}\n         server.log:' + compare.tail(server_log)) from None
     finally:
         for pid in set(_server_processes()) - before:  # none, when all went well
             with contextlib.suppress(OSError):
@@ -146,13 +127,13 @@ def run(program, way, executable, folders):
     with open(server_log, encoding='utf-8', errors='replace') as file:
         for line in file:
             if 'strata: fatal' in line or 'PANIC' in line or 'terminated by exception' in line:
-                raise demo.Failure(f'the server\'s log ({way}) says: {line.strip()}')
-    if way == demo.COUNTED:
+                raise compare.Failure(f'the server\'s log ({way}) says: {line.strip()}')
+    if way == compare.COUNTED:
         result.statistics = demo.read_statistics(statistics_file, program.executable)
         expected = CLIENTS + 2  # at least: those of pgbench's connections and the server itself
         if len(result.statistics) < expected or \
                 not all(record['active'] for record in result.statistics):
-            raise demo.Failure(f'{len(result.statistics)} processes say that Strata was active; '
+            raise compare.Failure(f'{len(result.statistics)} processes say that Strata was active; '
                                f'{expected} or more are wanted')
     for name in _TABLES:
         result.digests[f'table {name}'] = packages.sha256_of_file(
