@@ -176,9 +176,9 @@ Observed ShrunkGivesBack(const HeapApi& api) {
 Observed GrowFresh(const HeapApi& api, DWORD options, SIZE_T maximum, DWORD flags) {
     constexpr Step kGrowths[] = {{100000, 100500},
                                  {128 * kKiB, 128 * kKiB + 512},
-                                 {128 * kKiB, 200 * kKiB},
+                                 {128 * kKiB, 140 * kKiB},
                                  {kLarge, kLarge + 512},
-                                 {kLarge, 300 * kKiB}};
+                                 {300 * kKiB, 310 * kKiB}};
     for (const Step& step : kGrowths) {
         Heap heap(api, options, 0, maximum);
         if (!heap.ok()) return Say("no heap, %s", ErrorNow());
@@ -251,7 +251,7 @@ const Rule kRules[] = {
      "HeapReAlloc", ShrunkMakesRoom},
     {"shrink.gives_back", "Pages of a block of 40 MiB shrunk to 100 KiB, after HeapCompact",
      "given back", "Wine tests", ShrunkGivesBack},
-    {"grow.fresh", "Fresh blocks of 64 to 200 KiB grown in place only", kStays,
+    {"grow.fresh", "Fresh blocks of 100,000 bytes to 300 KiB grown a little, in place only", kStays,
      "HeapReAlloc; Wine tests", [](const HeapApi& api) { return GrowFresh(api, 0, 0, 0); }},
     {"grow.fresh.zero", "The same with HEAP_ZERO_MEMORY", kStays, "HeapReAlloc; Wine tests",
      [](const HeapApi& api) { return GrowFresh(api, 0, 0, HEAP_ZERO_MEMORY); }},
