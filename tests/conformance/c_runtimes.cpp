@@ -107,6 +107,20 @@ Observed Expand(const CRuntime& runtime) {
     return "shrinks in place, refuses 64 MiB";
 }
 
+// To next to nothing, from more than the low-fragmentation heap serves.
+Observed ExpandToLess(const CRuntime& runtime) {
+    for (size_t bytes : {size_t{20000}, 128 * kKiB, kLarge, kMiB}) {
+        for (size_t to : {bytes / 2, size_t{10}, size_t{1}}) {
+            void* block = runtime.malloc(bytes);
+            Stamp(block, bytes, 1);
+            if (runtime.expand(block, to) != block) return Say("%zu to %zu: refused", bytes, to);
+            if (runtime.msize(block) != to || !IsStamped(block, bytes, to, 1)) return "damaged";
+            runtime.free(block);
+        }
+    }
+    return "shrinks in place";
+}
+
 Observed Impossible(const CRuntime& runtime) {
     void* block = runtime.malloc(100);
     Stamp(block, 100, 1);
@@ -149,6 +163,8 @@ const Rule kRules[] = {
      "exact, zero from the old size on", "_recalloc", With<kMsvcrt, Recalloc>},
     {"crt.msvcrt.expand", "_expand to less, and to 64 MiB", "shrinks in place, refuses 64 MiB",
      "_expand", With<kMsvcrt, Expand>},
+    {"crt.msvcrt.expand.less", "_expand from 20,000 bytes to 1 MiB to next to nothing",
+     "shrinks in place", "_expand", With<kMsvcrt, ExpandToLess>},
     {"crt.msvcrt.impossible", "Impossible sizes", "NULL, block untouched", "malloc",
      With<kMsvcrt, Impossible>},
     {"crt.msvcrt.malloc_0", "malloc(0)", "a block", "malloc", With<kMsvcrt, MallocOfZero>},
@@ -164,6 +180,8 @@ const Rule kRules[] = {
      "exact, zero from the old size on", "_recalloc", With<kUcrt, Recalloc>, kSystem},
     {"crt.ucrtbase.expand", "_expand to less, and to 64 MiB", "shrinks in place, refuses 64 MiB",
      "_expand", With<kUcrt, Expand>, kSystem},
+    {"crt.ucrtbase.expand.less", "_expand from 20,000 bytes to 1 MiB to next to nothing",
+     "shrinks in place", "_expand", With<kUcrt, ExpandToLess>, kSystem},
     {"crt.ucrtbase.impossible", "Impossible sizes", "NULL, block untouched", "malloc",
      With<kUcrt, Impossible>, kSystem},
     {"crt.ucrtbase.malloc_0", "malloc(0)", "a block", "malloc", With<kUcrt, MallocOfZero>, kSystem},

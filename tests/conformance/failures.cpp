@@ -1,10 +1,14 @@
 // What cannot be done fails without harm: impossible sizes, and resizing in place where there is no place.
 #include "support.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace conformance {
 
 namespace {
 
+constexpr DWORD kInPlace = HEAP_REALLOC_IN_PLACE_ONLY;
 constexpr char kRefused[] = "NULL, ERROR_NOT_ENOUGH_MEMORY, block untouched";
 
 Observed ImpossibleAlloc(const HeapApi& api, HANDLE heap, DWORD flags) {
@@ -85,6 +89,105 @@ Observed SameSize(const HeapApi& api) {
     return "same block";
 }
 
+// To a size for which there is no room behind any block.
+Observed Refuse(const HeapApi& api, HANDLE heap, size_t from, size_t to, DWORD flags) {
+    void* block = api.alloc(heap, 0, from);
+    void* behind = api.alloc(heap, 0, from);
+    if (block == nullptr) return Say("no block of %zu bytes", from);
+    Stamp(block, from, 1);
+    SeedError();
+    void* resized = api.realloc(heap, flags | kInPlace, block, to);
+    const Observed error(ErrorNow());
+    if (resized != nullptr) {
+        return Say("%zu to %zu bytes: %s", from, to, resized == block ? "resized" : "moved");
+    }
+    const bool untouched = api.size(heap, 0, block) == from && IsStamped(block, from, from, 1) &&
+                           api.validate(heap, 0, block);
+    api.free(heap, 0, block);
+    api.free(heap, 0, behind);
+    return Say("NULL, %s, block %s", error.text(), untouched ? "untouched" : "damaged");
+}
+
+Observed RefuseAll(const HeapApi& api, HANDLE heap, size_t largest) {
+    if (heap == nullptr) return Say("no heap, %s", ErrorNow());
+    for (size_t from : {size_t{0}, size_t{16}, kSmall, size_t{1000}, kMedium, size_t{20000},
+                        size_t{100000}, kLarge, 600 * kKiB, kHuge}) {
+        if (from > largest) continue;
+        for (size_t to : {from + 64 * kMiB, SIZE_T{1} << 46, SIZE_MAX - 16}) {
+            for (DWORD flags : {DWORD{0}, DWORD{HEAP_ZERO_MEMORY}}) {
+                const Observed seen = Refuse(api, heap, from, to, flags);
+                if (std::strcmp(seen.text(), kRefused) != 0) return seen;
+            }
+        }
+    }
+    return api.validate(heap, 0, nullptr) ? kRefused : "heap damaged";
+}
+
+// No block grows over the live one behind it, not even by one byte.
+Observed RefuseNeighbour(const HeapApi& api) {
+    Heap heap(api);
+    for (size_t bytes : {size_t{16}, kSmall, size_t{1000}, kMedium, size_t{20000}, size_t{100000},
+                         kLarge, 600 * kKiB}) {
+        std::vector<char*> blocks;
+        for (int i = 0; i < 20; ++i) {
+            blocks.push_back(static_cast<char*>(api.alloc(heap, 0, bytes)));
+            if (blocks.back() == nullptr) return Say("no block of %zu bytes", bytes);
+            Stamp(blocks.back(), bytes, 1);
+        }
+        std::sort(blocks.begin(), blocks.end());
+        for (size_t i = 0; i + 1 < blocks.size(); ++i) {
+            const auto to = static_cast<size_t>(blocks[i + 1] - blocks[i]) + 1;
+            SeedError();
+            if (api.realloc(heap, kInPlace, blocks[i], to) != nullptr) {
+                return Say("grown over its neighbour (%zu bytes)", bytes);
+            }
+            if (GetLastError() != ERROR_NOT_ENOUGH_MEMORY) return Say("NULL, %s", ErrorNow());
+            if (api.size(heap, 0, blocks[i]) != bytes) return "HeapSize changed";
+        }
+        for (char* block : blocks) {
+            if (!IsStamped(block, bytes, bytes, 1)) return "contents lost";
+        }
+    }
+    return api.validate(heap, 0, nullptr) ? kRefused : "heap damaged";
+}
+
+template <DWORD options>
+Observed RefuseIn(const HeapApi& api) {
+    Heap heap(api, options);
+    return RefuseAll(api, heap, kLarge);
+}
+
+Observed RefuseChecked(const HeapApi& api) {
+    if (api.create_with_flags == nullptr) return kNotExported;
+    Heap heap(api, api.create_with_flags(0x20 | 0x40));
+    return RefuseAll(api, heap, kLarge);
+}
+
+Observed RefuseFixed(const HeapApi& api) {
+    Heap heap(api, 0, 0, 4 * kMiB);
+    return RefuseAll(api, heap, kLarge);
+}
+
+// The call asks for an exception, or the heap does.
+template <DWORD options, DWORD flags>
+Observed RefuseRaising(const HeapApi& api) {
+    constexpr char kRaised[] = "STATUS_NO_MEMORY raised once, block untouched";
+    Heap heap(api, options);
+    for (size_t from : {kSmall, kMedium, kLarge, kHuge}) {
+        void* block = api.alloc(heap, 0, from);
+        if (block == nullptr) return "no block";
+        Stamp(block, from, 1);
+        const Raised raised =
+            Catch([&] { api.realloc(heap, flags | kInPlace, block, SIZE_T{1} << 46); });
+        const bool untouched = api.size(heap, 0, block) == from && IsStamped(block, from, from, 1);
+        const Observed seen =
+            Say("%s, block %s", Describe(raised).text(), untouched ? "untouched" : "damaged");
+        if (std::strcmp(seen.text(), kRaised) != 0) return seen;
+        api.free(heap, 0, block);
+    }
+    return kRaised;
+}
+
 Observed GoesOnAfterFailure(const HeapApi& api) {
     Heap heap(api);
     void* block = api.alloc(heap, 0, 100);
@@ -130,6 +233,33 @@ const Rule kRules[] = {
      "HeapReAlloc; Wine tests", NoPlace<kMedium, kMiB>},
     {"in_place.no_room.large", "200 KiB to 64 MiB in place only", kRefused,
      "HeapReAlloc; Wine tests", NoPlace<kLarge, 64 * kMiB>},
+    {"in_place.refused", "Growth in place only, 0 bytes to 200 KiB, by 64 MiB and more", kRefused,
+     "HeapReAlloc; Wine tests", RefuseIn<0>},
+    {"in_place.refused.huge", "The same for blocks of 600 KiB and 3 MiB", kRefused,
+     "HeapReAlloc; Wine tests",
+     [](const HeapApi& api) {
+         Heap heap(api);
+         return RefuseAll(api, heap, kHuge);
+     }},
+    {"in_place.refused.process_heap", "The same in the process heap", kRefused,
+     "HeapReAlloc; Wine tests",
+     [](const HeapApi& api) { return RefuseAll(api, api.process_heap(), kLarge); }},
+    {"in_place.refused.fixed", "The same in a heap of 4 MiB", kRefused, "HeapReAlloc; Wine tests",
+     RefuseFixed},
+    {"in_place.refused.no_serialize", "The same in a heap created with HEAP_NO_SERIALIZE", kRefused,
+     "HeapReAlloc; Wine tests", RefuseIn<HEAP_NO_SERIALIZE>},
+    {"in_place.refused.executable", "The same in an executable heap", kRefused,
+     "HeapReAlloc; Wine tests", RefuseIn<HEAP_CREATE_ENABLE_EXECUTE>},
+    {"in_place.refused.checking", "The same in a heap that checks tails and freed blocks", kRefused,
+     "HeapReAlloc; Wine tests", RefuseChecked},
+    {"in_place.refused.neighbour", "Growth in place only by so much that the next block is reached",
+     kRefused, "HeapReAlloc; Wine tests", RefuseNeighbour},
+    {"in_place.refused.raising", "The same in a heap that raises exceptions",
+     "STATUS_NO_MEMORY raised once, block untouched", "HeapReAlloc",
+     RefuseRaising<HEAP_GENERATE_EXCEPTIONS, 0>},
+    {"in_place.refused.raising.call", "The same with HEAP_GENERATE_EXCEPTIONS in the call",
+     "STATUS_NO_MEMORY raised once, block untouched", "HeapReAlloc",
+     RefuseRaising<0, HEAP_GENERATE_EXCEPTIONS>},
     {"in_place.same_size", "HeapReAlloc in place to the same size", "same block", "HeapReAlloc",
      SameSize},
     {"in_place.small", "40 bytes to 30 in place and back", "shrunk and regrown", "HeapReAlloc",

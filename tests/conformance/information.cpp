@@ -59,6 +59,19 @@ Observed SetTwice(const HeapApi& api) {
     return Set(api, heap, kLowFragmentation);
 }
 
+// Modes that there are not any more, or never were; and the low-fragmentation heap in a heap that checks.
+Observed Refused(const HeapApi& api, HANDLE heap, std::initializer_list<ULONG> modes) {
+    if (heap == nullptr) return Say("no heap, %s", ErrorNow());
+    for (const ULONG mode : modes) {
+        const Observed set = Set(api, heap, mode);
+        if (std::strcmp(set.text(), "FALSE, unchanged") == 0 ||
+            std::strncmp(set.text(), "FALSE", 5) != 0) {
+            return Say("%lu: %s", static_cast<unsigned long>(mode), set.text());
+        }
+    }
+    return Say("FALSE, error set, still %s", Mode(api, heap).text());
+}
+
 Observed AfterUse(const HeapApi& api) {
     Heap heap(api);
     for (int i = 0; i < 0x20; ++i) api.alloc(heap, 0, 64);
@@ -192,6 +205,19 @@ const Rule kRules[] = {
      kLowFragmentationPage, Undo<0>},
     {"info.mode.undo.lists", "Set to 2, then to 1", "FALSE, ERROR_GEN_FAILURE, still 2",
      kLowFragmentationPage, Undo<1>},
+    {"info.mode.unknown", "A fresh heap set to 1 and to 3", "FALSE, error set, still 0",
+     "HeapSetInformation",
+     [](const HeapApi& api) {
+         Heap heap(api);
+         return Refused(api, heap, {1, 3});
+     }},
+    {"info.mode.checking", "A heap that checks tails and freed blocks, set to 2",
+     "FALSE, error set, still 0", "HeapSetInformation",
+     [](const HeapApi& api) -> Observed {
+         if (api.create_with_flags == nullptr) return kNotExported;
+         Heap heap(api, api.create_with_flags(0x20 | 0x40));
+         return Refused(api, heap, {kLowFragmentation});
+     }},
     {"info.mode.after_use", "Queried after 32 allocations of one size", "2", "Wine tests",
      AfterUse},
     {"info.mode.no_serialize", "A heap created with HEAP_NO_SERIALIZE",

@@ -60,6 +60,7 @@ Observed SuccessKeepsError(const Family& family);
 
 Observed FixedShrinkStays(const Family& family);
 Observed FixedShrinkMoveableStays(const Family& family);
+Observed SmallShrinkStays(const Family& family);
 Observed FixedGrowsWhereItIs(const Family& family);
 Observed MoveableShrinkStays(const Family& family);
 Observed MoveableShrinkPlainStays(const Family& family);

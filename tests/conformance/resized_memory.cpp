@@ -11,9 +11,12 @@ namespace {
 struct Step {
     size_t from, to;
 };
-constexpr Step kShrinks[] = {{8, 1},           {24, 8},        {100, 50},       {1000, 10},
-                             {5000, 900},      {16384, 100},   {64 * kKiB, 10}, {128 * kKiB, 10},
-                             {kLarge, 100000}, {kMiB, 600000}, {kHuge, 70000}};
+// Above what the low-fragmentation heap of Windows serves, and below: there, blocks may not become smaller where
+// they are.
+const std::vector<Step> kLargeShrinks = {{20000, 900},     {64 * kKiB, 10}, {128 * kKiB, 10},
+                                         {kLarge, 100000}, {kMiB, 600000},  {kHuge, 70000}};
+const std::vector<Step> kSmallShrinks = {{8, 1},     {24, 8},     {100, 50},
+                                         {1000, 10}, {5000, 900}, {16384, 100}};
 
 constexpr char kSame[] = "same pointer, contents kept";
 
@@ -22,8 +25,8 @@ bool IsGood(const Family& family, HANDLE handle, const void* data, const Step& s
            HeapValidate(GetProcessHeap(), 0, data);
 }
 
-Observed ShrinkFixed(const Family& family, UINT flags) {
-    for (const Step& step : kShrinks) {
+Observed ShrinkFixed(const Family& family, UINT flags, const std::vector<Step>& steps) {
+    for (const Step& step : steps) {
         HANDLE block = family.alloc(kFixed, step.from);
         HANDLE behind = family.alloc(kFixed, step.from);
         Stamp(block, step.from, 1);
@@ -37,8 +40,9 @@ Observed ShrinkFixed(const Family& family, UINT flags) {
     return kSame;
 }
 
-Observed ShrinkMoveable(const Family& family, UINT flags, bool locked) {
-    for (const Step& step : kShrinks) {
+Observed ShrinkMoveable(const Family& family, UINT flags, bool locked,
+                        const std::vector<Step>& steps) {
+    for (const Step& step : steps) {
         HANDLE handle = family.alloc(kMoveable, step.from);
         HANDLE behind = family.alloc(kMoveable, step.from);
         void* data = family.lock(handle);
@@ -58,13 +62,33 @@ Observed ShrinkMoveable(const Family& family, UINT flags, bool locked) {
 
 }  // namespace
 
-Observed FixedShrinkStays(const Family& family) { return ShrinkFixed(family, kFixed); }
-Observed FixedShrinkMoveableStays(const Family& family) { return ShrinkFixed(family, kMoveable); }
-Observed MoveableShrinkStays(const Family& family) {
-    return ShrinkMoveable(family, kMoveable, false);
+Observed FixedShrinkStays(const Family& family) {
+    return ShrinkFixed(family, kFixed, kLargeShrinks);
 }
-Observed MoveableShrinkPlainStays(const Family& family) { return ShrinkMoveable(family, 0, false); }
-Observed MoveableShrinkLockedStays(const Family& family) { return ShrinkMoveable(family, 0, true); }
+Observed FixedShrinkMoveableStays(const Family& family) {
+    return ShrinkFixed(family, kMoveable, kLargeShrinks);
+}
+Observed MoveableShrinkStays(const Family& family) {
+    return ShrinkMoveable(family, kMoveable, false, kLargeShrinks);
+}
+Observed MoveableShrinkPlainStays(const Family& family) {
+    return ShrinkMoveable(family, 0, false, kLargeShrinks);
+}
+Observed MoveableShrinkLockedStays(const Family& family) {
+    return ShrinkMoveable(family, 0, true, kLargeShrinks);
+}
+
+Observed SmallShrinkStays(const Family& family) {
+    for (const UINT flags : {kFixed, kMoveable}) {
+        const Observed fixed = ShrinkFixed(family, flags, kSmallShrinks);
+        if (std::strcmp(fixed.text(), kSame) != 0) return fixed;
+        for (const bool locked : {false, true}) {
+            const Observed moveable = ShrinkMoveable(family, flags, locked, kSmallShrinks);
+            if (std::strcmp(moveable.text(), kSame) != 0) return moveable;
+        }
+    }
+    return kSame;
+}
 
 // A fresh block: what is behind it has not been used yet.
 Observed FixedGrowsWhereItIs(const Family& family) {

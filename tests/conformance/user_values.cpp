@@ -322,7 +322,7 @@ const Rule kRules[] = {
     {"user.flags.others", "RtlSetUserFlagsHeap of other bits", "untouched", "Wine tests",
      OtherFlagBits},
     {"user.realloc", "Value and flags of a block that grows and shrinks", "kept", "undocumented",
-     KeptByMove<kSettable>},
+     KeptByMove<kSettable | kFlag1>},
     {"user.realloc.plain", "The same when HeapReAlloc is called without the flag 0x100", "kept",
      "undocumented", KeptByMove<0>},
     {"user.realloc.in_place", "Value and flags of a block that shrinks in place", "kept",
