@@ -23,7 +23,7 @@ namespace {
 void ChangeFlags(UserRecord& record, const Block& block, size_t bytes,
                  const ResizeOptions& options) noexcept {
     const bool sets = bytes > block.requested || block.user == nullptr;
-    if (options.user && sets) record.flags = options.user_flags;
+    if (options.user_flags != 0 && sets) record.flags = options.user_flags;
 }
 
 // Changes the requested size within the block's class. False when it does not fit.

@@ -115,7 +115,7 @@ bool ResizeGuarded(Block& block, size_t bytes, const ResizeOptions& options) noe
     if (!guarded.has_user.load(kRelaxed)) guarded.user = UserRecord{};
     guarded.has_user.store(true, kRelaxed);
     const bool sets = bytes > block.requested || block.user == nullptr;
-    if (sets) guarded.user.flags = options.user_flags;
+    if (sets && options.user_flags != 0) guarded.user.flags = options.user_flags;
     return true;
 }
 
