@@ -148,6 +148,14 @@ struct Thing {
     char* end() const noexcept { return base + bytes; }
 };
 
+// A slab without any is kept for later, or was left by a heap that ended: to a walk it is not there.
+bool HasLiveBlock(const Slab& slab) noexcept {
+    uint32_t index = 0;
+    while (index < slab.limit && IsFreeBlock(slab, index)) ++index;
+    return index < slab.limit;
+}
+
+// What lies at `base`, which is the heap's; false when a walk has nothing to say of it.
 bool ReadThing(char* base, Thing& thing) noexcept {
     const SliceEntry& slice = *arena::g_slice_map.Find(AddressOf(base));
     void* const record = slice.record.load(kRelaxed);
@@ -158,7 +166,7 @@ bool ReadThing(char* base, Thing& thing) noexcept {
             thing.slab = static_cast<const Slab*>(record);
             thing.base = thing.slab->base;
             thing.bytes = thing.slab->size();
-            return true;
+            return HasLiveBlock(*thing.slab);
         case SliceKind::kRun:
             thing.run = static_cast<const LargeRun*>(record);
             thing.bytes = thing.run->capacity() + thing.run->spare * kSliceSize;

@@ -113,18 +113,20 @@ TEST(Tick, LargeBlocksGiveUpWhatLiesBehindThem) {
     ASSERT_NE(ProcessHeap(), nullptr);  // makes it, and the arenas
     // More than are looked at at once, each on slices that just had all their pages.
     constexpr size_t kBlocks = kRunLooks + kRunLooks / 2;
-    constexpr size_t kBytes = 4 * kSliceSize + 1;
+    // So long that they go where the pages are.
+    constexpr size_t kSlices = kRoomySlices + 2;
+    constexpr size_t kBytes = (kSlices - 1) * kSliceSize + 1;
     std::vector<void*> blocks;
     const size_t before = Committed();
     for (size_t i = 0; i < kBlocks; ++i) {
-        char* const warm = arena::g_arenas.Allocate(5, 1, 77);
-        ASSERT_TRUE(arena::g_arenas.Commit(warm, warm + 5 * kSliceSize));
-        arena::g_arenas.Free(warm, 5);
+        char* const warm = arena::g_arenas.Allocate(kSlices, 1, 77);
+        ASSERT_TRUE(arena::g_arenas.Commit(warm, warm + kSlices * kSliceSize));
+        arena::g_arenas.Free(warm, kSlices);
         blocks.push_back(Allocate(*ProcessHeap(), kBytes, false));
         ASSERT_EQ(blocks.back(), warm);
     }
     const size_t used = kBlocks * RoundUp(kBytes, kPageSize);
-    ASSERT_GE(Committed(), before + kBlocks * 5 * kSliceSize);
+    ASSERT_GE(Committed(), before + kBlocks * kSlices * kSliceSize);
     const size_t bound = before + used + kRetainedSlices * 2 * kSliceSize + (256 << 10);
     EXPECT_TRUE(IdleUntil([&] { return Committed() <= bound; })) << Committed() - before - used;
     EXPECT_TRUE(IsConsistent(*ProcessHeap()));
