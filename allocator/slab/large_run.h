@@ -64,7 +64,7 @@ struct LargeRun {
 // heap's own: so a walker who holds that list's lock knows which runs cannot vanish.
 inline constexpr arena::Owner kRunOwner = 2;
 
-// That of slices that could not be given back in order: nobody's, for good.
+// That of slices that could not be given back in order yet: nobody's.
 inline constexpr arena::Owner kLostOwner = 3;
 
 struct RunRequest {
@@ -114,7 +114,7 @@ bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
 // meanwhile, and it does not vanish; it may be freed.
 void TrimRun(LargeRun& run, bool at_once) noexcept;
 
-// Frees cached runs that have decayed, or all.
+// Frees cached runs that have decayed, or all, and then what slabs lost (slab.h), too.
 void PurgeRuns(uint64_t now, bool everything) noexcept;
 
 // Before memory is committed: gives cached runs back to the arenas, oldest first, until these have `slices` free

@@ -4,6 +4,7 @@
 #include "arena/purge_policy.h"
 #include "base/bits.h"
 #include "os/process.h"
+#include "slab/slab.h"
 
 namespace strata::slab {
 
@@ -71,6 +72,7 @@ LargeRun* RunCache::TakeExpired(uint64_t now, bool everything) noexcept {
 
 void PurgeRuns(uint64_t now, bool everything) noexcept {
     while (LargeRun* run = g_run_cache.TakeExpired(now, everything)) ReleaseRun(run);
+    if (everything) FindLostSlabs();
 }
 
 void WarmArenas(size_t slices) noexcept {

@@ -1,5 +1,6 @@
 #include "slab/slab.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "base/fill.h"
@@ -218,21 +219,53 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     return slab;
 }
 
+namespace {
+
+// Slabs that ended and could not be made whole: their slices are nobody's until that succeeds.
+constinit std::atomic<Slab*> g_lost{nullptr};
+
+void Lose(Slab* slab) noexcept {
+    Slab* head = g_lost.load(std::memory_order_relaxed);
+    do {
+        slab->next = head;
+    } while (!g_lost.compare_exchange_weak(head, slab, std::memory_order_release,
+                                           std::memory_order_relaxed));
+}
+
+// The arena takes the pages of a slice for a prefix. False when the system refuses both ways to that.
+bool MakeWhole(const Slab& slab) noexcept {
+    return slab.absent == 0 ||
+           arena::g_arenas.Decommit(slab.base, slab.base + slab.size(), HoleBytes(slab)) ||
+           arena::g_arenas.FillHoles(slab.base, HolesEnd(slab), HoleBytes(slab));
+}
+
+void GiveBack(Slab* slab) noexcept {
+    FreeSlices(*slab);
+    arena::g_metadata.Free(slab, SlabRecordBytes(slab->size_class));
+}
+
+}  // namespace
+
 void DestroySlab(Slab* slab) noexcept {
     arena::g_arenas.NoteUse(os::Milliseconds());
-    // The arena takes the pages of a slice for a prefix.
-    const bool whole =
-        slab->absent == 0 ||
-        arena::g_arenas.Decommit(slab->base, slab->base + slab->size(), HoleBytes(*slab)) ||
-        arena::g_arenas.FillHoles(slab->base, HolesEnd(*slab), HoleBytes(*slab));
+    const bool whole = MakeWhole(*slab);
     arena::g_slice_map.Clear(AddressOf(slab->base), slab->slices);
-    // When the system refused both, nobody may have these slices any more.
-    if (whole) {
-        FreeSlices(*slab);
-    } else {
-        arena::g_arenas.SetOwner(slab->base, slab->slices, kLostOwner);
+    if (whole) return GiveBack(slab);
+    arena::g_arenas.SetOwner(slab->base, slab->slices, kLostOwner);
+    Lose(slab);
+}
+
+void FindLostSlabs() noexcept {
+    Slab* slab = g_lost.exchange(nullptr, std::memory_order_acquire);
+    while (slab != nullptr) {
+        Slab* const next = slab->next;
+        if (MakeWhole(*slab)) {
+            GiveBack(slab);
+        } else {
+            Lose(slab);
+        }
+        slab = next;
     }
-    arena::g_metadata.Free(slab, SlabRecordBytes(slab->size_class));
 }
 
 void ResetSlab(Slab& slab) noexcept {

@@ -84,8 +84,10 @@ struct SlabRequest {
 // A new slab without blocks in use. nullptr when memory is short.
 Slab* CreateSlab(const SlabRequest& request) noexcept;
 
-// Gives the slab's slices and its record back. All its blocks end, live or not.
+// Gives the slab's slices and its record back. All its blocks end, live or not. Should the system refuse what that takes,
+// FindLostSlabs tries again.
 void DestroySlab(Slab* slab) noexcept;
+void FindLostSlabs() noexcept;
 
 // To be called now and then: decommits pages of a slab from which nothing was taken for some calls, and to which
 // nothing was returned, where all their blocks are in the bitmap. The next need for blocks commits them again.

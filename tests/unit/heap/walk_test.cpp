@@ -213,6 +213,9 @@ TEST(Walk, PassesSlicesThatAreLost) {
     EXPECT_TRUE(IsConsistent(*heap));
     EXPECT_EQ(BusyBlocks(*heap), (std::map<void*, size_t>{{last, 40000}}));
     EXPECT_EQ(HeapOfLiveBlock(blocks[0]), nullptr);
+    EXPECT_NE(arena::g_arenas.NextOwned(0, slab::kLostOwner), nullptr);
+    PurgeAll();
+    EXPECT_EQ(arena::g_arenas.NextOwned(0, slab::kLostOwner), nullptr) << "until they can be had";
 }
 
 // A block that becomes large, or small, under the walker's eyes.
