@@ -17,12 +17,11 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 
 }  // namespace
 
-bool ArenaSet::Initialize() noexcept {
-    if (records_ != nullptr) return true;
-    os::ReserveRequest request;
-    request.bytes = kMapArenas * kArenaRecordBytes;
-    records_ = static_cast<char*>(memory_.Reserve(request));
-    return records_ != nullptr;
+size_t ArenaSet::BytesFor(size_t arenas) noexcept { return arenas * kArenaRecordBytes; }
+
+void ArenaSet::Initialize(char* reserved, size_t arenas) noexcept {
+    records_ = reserved;
+    record_count_ = arenas;
 }
 
 Arena* ArenaSet::RecordOf(uintptr_t address) const noexcept {
@@ -56,6 +55,7 @@ char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) no
     const auto fits = [&](uintptr_t address) {
         if (map_ != nullptr) return map_->HasRoomFor(address, bytes);
         const size_t index = IndexOf(address);
+        if (index >= record_count_) return false;
         const bool known = (record_committed_[index / 64] >> (index % 64) & 1) != 0;
         return !known || RecordOf(address)->base == nullptr;
     };
@@ -76,22 +76,35 @@ char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) no
 // of that is free. The entries of a place that is used again have memory already, and keep it for good.
 char* ArenaSet::ReserveBesideWindow(os::ReserveRequest& request) noexcept {
     if (map_ == nullptr || map_->window_bytes() == 0) return nullptr;
-    constexpr int kTries = 4;  // somebody else's memory may lie in the window, too
+    constexpr int kTries = 4;  // from each end: somebody else's memory may lie in the window, too
     const uintptr_t mask = ~(uintptr_t{request.alignment} - 1);
     const auto reserve_at = [&](uintptr_t address) {
         request.address = reinterpret_cast<void*>(address);
         return static_cast<char*>(memory_.Reserve(request));
     };
-    uintptr_t inside = (map_->window_start() + ~mask) & mask;
-    for (int tries = 0; inside + request.bytes <= map_->window_end() && tries < kTries;
-         inside += request.alignment) {
-        if (!map_->HasRoomFor(inside, request.bytes)) continue;
-        if (char* const base = reserve_at(inside)) return base;
-        ++tries;
+    const uintptr_t first = (map_->window_start() + ~mask) & mask;
+    const uintptr_t last = (map_->window_end() - request.bytes) & mask;
+    const auto search = [&](uintptr_t from, uintptr_t step) -> char* {
+        int tries = 0;
+        for (uintptr_t place = from; place - first <= last - first && tries < kTries;
+             place += step) {
+            if (!map_->HasRoomFor(place, request.bytes)) continue;
+            if (char* const base = reserve_at(place)) return base;
+            ++tries;
+        }
+        return nullptr;
+    };
+    if (first <= last && last < map_->window_end()) {
+        if (char* const base = search(first, request.alignment)) return base;
+        // Where others are in the way at the bottom, the latest places are at the top: without these the window
+        // would grow with each arena that comes and goes.
+        if (char* const base = search(last, 0 - request.alignment)) return base;
     }
     const uintptr_t above = (map_->window_end() + ~mask) & mask;
     const uintptr_t below = (map_->window_start() - request.bytes) & mask;
     for (const uintptr_t address : {above, below}) {
+        // Low addresses are left to others, unless the window lies there.
+        if (address < os::kLowAddressEnd && map_->window_start() >= os::kLowAddressEnd) continue;
         if (address == 0 || !map_->HasRoomFor(address, request.bytes)) continue;
         if (char* const base = reserve_at(address)) return base;
     }

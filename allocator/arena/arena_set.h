@@ -33,8 +33,10 @@ public:
     // `map` is nullptr for arenas whose addresses the slice map need not know (metadata).
     constexpr ArenaSet(os::Memory& memory, SliceMap* map) noexcept : memory_(memory), map_(map) {}
 
-    // Reserves room for the arenas' records. Call it once; false when the system has none.
-    bool Initialize() noexcept;
+    // The arenas' records lie in BytesFor(arenas) at `reserved`, which nothing of is committed; `arenas` as for
+    // SliceMap::Initialize. Call it once.
+    static size_t BytesFor(size_t arenas) noexcept;
+    void Initialize(char* reserved, size_t arenas) noexcept;
 
     // `slices` consecutive slices at a multiple of `alignment` slices: those of which most have pages
     // already, and of such the lowest; nothing of them need be committed. They will be committed for `access`: executable memory never shares an
@@ -202,6 +204,7 @@ private:
     SliceMap* map_;
     os::Lock lock_;
     char* records_ = nullptr;
+    size_t record_count_ = 0;
     Arena* first_ = nullptr;  // by address
     uint64_t record_committed_[kMapArenas / 64] = {};
     std::atomic<uint64_t> last_epoch_{0};

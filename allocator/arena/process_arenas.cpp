@@ -1,5 +1,6 @@
 #include "arena/process_arenas.h"
 
+#include "arena/tables.h"
 #include "os/process.h"
 
 namespace strata::arena {
@@ -11,8 +12,9 @@ constinit ArenaSet g_metadata_arenas{g_memory, nullptr};
 constinit Metadata g_metadata{g_metadata_arenas};
 
 bool InitializeProcessArenas() noexcept {
-    return g_slice_map.Initialize(g_memory) && g_arenas.Initialize() &&
-           g_metadata_arenas.Initialize();
+    if (g_slice_map.IsInitialized()) return true;
+    ArenaSet* const sets[] = {&g_arenas, &g_metadata_arenas};
+    return InitializeTables(g_memory, os::AddressLimit(), &g_slice_map, sets, 2);
 }
 
 void PurgeTick() noexcept {

@@ -4,19 +4,16 @@ namespace strata::arena {
 
 namespace {
 
-constexpr size_t kEntryBytesPerArena = kSlicesPerArena * sizeof(SliceEntry);
+constexpr size_t kEntryBytesPerArena = SliceMap::BytesFor(1);
 static_assert(kEntryBytesPerArena % kPageSize == 0);
 
 size_t IndexOf(uintptr_t base) noexcept { return (base >> kArenaShift) & (kMapArenas - 1); }
 
 }  // namespace
 
-bool SliceMap::Initialize(os::Memory& memory) noexcept {
-    if (entries_ != nullptr) return true;
-    os::ReserveRequest request;
-    request.bytes = kMapArenas * kEntryBytesPerArena;
-    entries_ = static_cast<SliceEntry*>(memory.Reserve(request));
-    return entries_ != nullptr;
+void SliceMap::Initialize(char* reserved, size_t arenas) noexcept {
+    entries_ = reinterpret_cast<SliceEntry*>(reserved);
+    arenas_ = arenas;
 }
 
 bool SliceMap::HasRoomFor(uintptr_t base, size_t bytes) const noexcept {
@@ -25,7 +22,7 @@ bool SliceMap::HasRoomFor(uintptr_t base, size_t bytes) const noexcept {
     for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
         const uintptr_t address = base + offset;
         const size_t index = IndexOf(address);
-        if (tags_[index].load(std::memory_order_relaxed) != 0) return false;
+        if (index >= arenas_ || tags_[index].load(std::memory_order_relaxed) != 0) return false;
         // An entry that the window reads is of the window's address.
         const size_t in_window = (index - window_first) & (kMapArenas - 1);
         if (in_window < window_bytes() / kArenaSize && !IsInWindow(address)) return false;

@@ -51,8 +51,13 @@ class SliceMap {
 public:
     constexpr SliceMap() noexcept = default;
 
-    // Reserves the room for all entries. False when the system has none. Call it once.
-    bool Initialize(os::Memory& memory) noexcept;
+    // The entries of `arenas` arenas lie in BytesFor(arenas) at `reserved`, which nothing of is committed. Call
+    // it once. REQUIRES: arenas <= kMapArenas; if less, the process has no addresses beyond so many.
+    static constexpr size_t BytesFor(size_t arenas) noexcept {
+        return arenas * kSlicesPerArena * sizeof(SliceEntry);
+    }
+    void Initialize(char* reserved, size_t arenas) noexcept;
+    bool IsInitialized() const noexcept { return entries_ != nullptr; }
 
     // The entry of the slice that `address` lies in; nullptr when it is in no arena.
     STRATA_INLINE SliceEntry* Find(uintptr_t address) const noexcept {
@@ -118,6 +123,7 @@ private:
     }
 
     SliceEntry* entries_ = nullptr;
+    size_t arenas_ = 0;  // that have room for entries
     // Multiples of kArenaSize. Change under the caller's lock only.
     std::atomic<uintptr_t> window_start_{0};
     std::atomic<size_t> window_bytes_{0};

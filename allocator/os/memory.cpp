@@ -1,5 +1,8 @@
 #include "os/memory.h"
 
+#include "base/bits.h"
+#include "base/constants.h"
+
 namespace strata::os {
 
 namespace {
@@ -9,6 +12,20 @@ void Count(std::atomic<size_t>& counter, size_t amount = 1) noexcept {
 }
 
 }  // namespace
+
+void* AllocatePages(size_t bytes) noexcept {
+    ReserveRequest request;
+    request.bytes = RoundUp(bytes, kSliceSize);
+    void* const pages = SystemMemory::Reserve(request);
+    if (pages == nullptr) return nullptr;
+    if (SystemMemory::Commit(pages, RoundUp(bytes, kPageSize))) return pages;
+    SystemMemory::Release(pages, request.bytes);
+    return nullptr;
+}
+
+void FreePages(void* pages, size_t bytes) noexcept {
+    SystemMemory::Release(pages, RoundUp(bytes, kSliceSize));
+}
 
 void* Memory::Reserve(const ReserveRequest& request) noexcept {
     Count(reserve_calls_);

@@ -1,11 +1,12 @@
 // The address-space contract of the system, and the books kept over it.
 //
 // The contract, the same on both platforms:
-//  - Reserve takes addresses, no memory. Touching a reserved page faults.
+//  - Reserve takes addresses, no memory. Touching a reserved page faults. They lie at or above 4 GiB, unless
+//    others were asked for, or there are none (high_addresses.h).
 //  - Commit gives pages memory, zero-filled unless they were committed already. It can fail.
 //  - Decommit takes the memory away; the addresses stay reserved, touching them faults again.
 //  - Release gives back a whole reservation, committed or not.
-// No function retries, and none has a policy. All preserve the last error / errno.
+// No function has a policy, but for where addresses lie. All preserve the last error / errno.
 #pragma once
 
 #include <atomic>
@@ -24,9 +25,17 @@ inline constexpr uint32_t kAnyNode = UINT32_MAX;
 // call it can reserve, too, by simpler means.
 void PrepareMemory() noexcept;
 
+// One past the highest address that the process can have, as far as is known (PrepareMemory).
+uintptr_t AddressLimit() noexcept;
+
 // The NUMA node of the processor this thread runs on; kAnyNode when there is only one, or none was found
 // (PrepareMemory).
 uint32_t PreferredNumaNode() noexcept;
+
+// Addresses below this one are left to those who can use no others.
+inline constexpr uintptr_t kLowAddressEnd = uintptr_t{1} << 32;
+// No process of today's systems has addresses from here on.
+inline constexpr uintptr_t kAddressEnd = uintptr_t{1} << 47;
 
 struct ReserveRequest {
     void* address = nullptr;             // exactly there or not at all; nullptr: anywhere
@@ -63,7 +72,11 @@ struct SystemMemory {
 };
 static_assert(VirtualMemory<SystemMemory>);
 
-// The same as a table, so that tests can put a fault-injecting one in its place. These calls cost
+// Zeroed pages for those who keep no books; nullptr when there are none. Whole slices of addresses.
+void* AllocatePages(size_t bytes) noexcept;
+void FreePages(void* pages, size_t bytes) noexcept;
+
+// SystemMemory as a table, so that tests can put a fault-injecting one in its place. These calls cost
 // microseconds; an indirect call costs nothing beside them.
 struct MemoryCalls {
     void* (*reserve)(const ReserveRequest&) noexcept;

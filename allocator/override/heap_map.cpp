@@ -1,6 +1,6 @@
 #include "override/heap_map.h"
 
-#include "override/windows_api.h"
+#include "os/memory.h"
 
 namespace strata::override {
 
@@ -41,8 +41,7 @@ bool HeapMap::Grow() noexcept {
     const Table old = Current();
     const size_t capacity = old.capacity * 4;
     auto* const header =
-        static_cast<Header*>(VirtualAlloc(nullptr, sizeof(Header) + capacity * sizeof(Slot),
-                                          MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
+        static_cast<Header*>(os::AllocatePages(sizeof(Header) + capacity * sizeof(Slot)));
     if (header == nullptr) return false;
     header->capacity = capacity;
     const Table table = {reinterpret_cast<Slot*>(header + 1), capacity};

@@ -1,5 +1,6 @@
 #include "override/other_threads.h"
 
+#include "os/memory.h"
 #include "override/module_image.h"
 
 namespace strata::override {
@@ -33,15 +34,19 @@ HoldResult Failed(const char* call, uint32_t error) noexcept {
 
 OtherThreads::~OtherThreads() {
     Release();
-    if (threads_ != nullptr) VirtualFree(threads_, 0, MEM_RELEASE);
+    DropTable();
+}
+
+void OtherThreads::DropTable() noexcept {
+    if (threads_ != nullptr) os::FreePages(threads_, capacity_ * sizeof(Thread));
+    threads_ = nullptr;
 }
 
 bool OtherThreads::Grow() noexcept {
     const size_t capacity = capacity_ == 0 ? kFirstCapacity : capacity_ * 4;
-    void* const memory =
-        VirtualAlloc(nullptr, capacity * sizeof(Thread), MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    void* const memory = os::AllocatePages(capacity * sizeof(Thread));
     if (memory == nullptr) return false;
-    if (threads_ != nullptr) VirtualFree(threads_, 0, MEM_RELEASE);
+    DropTable();
     threads_ = static_cast<Thread*>(memory);
     capacity_ = capacity;
     full_ = false;
@@ -61,7 +66,9 @@ HoldResult OtherThreads::Prepare() noexcept {
             return Failed("NtQueryInformationThread", ERROR_PROC_NOT_FOUND);
         }
     }
-    if ((threads_ == nullptr || full_) && !Grow()) return Failed("VirtualAlloc", GetLastError());
+    if ((threads_ == nullptr || full_) && !Grow()) {
+        return Failed("VirtualAlloc", ERROR_NOT_ENOUGH_MEMORY);
+    }
     return {};
 }
 

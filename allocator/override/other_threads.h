@@ -62,6 +62,7 @@ private:
     HoldResult Look(const CodeRange* ranges, size_t count) noexcept;
     bool Has(DWORD id) const noexcept;
     bool Grow() noexcept;
+    void DropTable() noexcept;
 
     using NextThread = LONG(NTAPI*)(HANDLE process, HANDLE previous, ACCESS_MASK access,
                                     ULONG attributes, ULONG flags, HANDLE* next);

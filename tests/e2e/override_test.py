@@ -157,6 +157,9 @@ class Programs(Case):
         # Fixed and executable heaps are the system's business, and this program uses them on purpose.
         self.compare("private_heaps", share=0.9)
 
+    def test_low_addresses(self):
+        self.compare("low_addresses")
+
     def test_mixed_blocks(self):
         # Blocks with handles stay with the system for now.
         self.compare("mixed_blocks", share=0.95)

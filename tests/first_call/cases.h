@@ -21,6 +21,9 @@ int InPebLock();
 int RuntimeBlock();
 int InRuntimeBlock();
 
+// Nothing of Strata's lies below 4 GiB; others find room there.
+int Addresses();
+
 // Runs a case as a child process, which is ended when it takes too long.
 int RunLimited(const wchar_t* name);
 

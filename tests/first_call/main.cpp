@@ -49,6 +49,7 @@ struct Case {
 };
 
 constexpr Case kCases[] = {
+    {"addresses", strata::first_call::Addresses},
     {"late_threads", strata::first_call::LateThreads},
     {"loader_lock", strata::first_call::LoaderLock},
     {"in_dll_main", strata::first_call::InDllMain},

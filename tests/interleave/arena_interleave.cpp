@@ -1,5 +1,6 @@
 // Arenas: growth by two threads at once, and the purge against those who allocate.
 #include "arena/arena_set.h"
+#include "arena/tables.h"
 #include "fixture.h"
 
 namespace strata::interleave {
@@ -14,8 +15,10 @@ arena::ArenaSet g_set{g_memory, &g_map};
 std::vector<std::pair<char*, size_t>> g_taken;
 
 void Make() {
-    ASSERT_TRUE(g_map.Initialize(g_memory));
-    ASSERT_TRUE(g_set.Initialize());
+    arena::ArenaSet* const sets[] = {&g_set};
+    if (!g_map.IsInitialized()) {
+        ASSERT_TRUE(arena::InitializeTables(g_memory, os::kAddressEnd, &g_map, sets, 1));
+    }
     g_taken.clear();
 }
 

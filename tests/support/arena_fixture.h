@@ -7,6 +7,7 @@
 
 #include "arena/arena_set.h"
 #include "arena/slice_map.h"
+#include "arena/tables.h"
 #include "os/memory.h"
 #include "support/fault_injection.h"
 
@@ -21,8 +22,12 @@ inline constexpr size_t kRunsPerArena = kSlicesPerArena / kMaxRunSlices;
 class ArenaFixture : public ::testing::Test {
 protected:
     void SetUp() override {
-        ASSERT_TRUE(map_->Initialize(memory_));
-        ASSERT_TRUE(arenas_->Initialize());
+        ASSERT_TRUE(InitializeTables(memory_, os::kAddressEnd, map_.get(), sets_, 1));
+    }
+    // One that the slice map does not know.
+    void InitializeOwn(ArenaSet& own) {
+        ArenaSet* const sets[] = {&own};
+        ASSERT_TRUE(InitializeTables(memory_, os::kAddressEnd, nullptr, sets, 1));
     }
 
     // Allocates, or fails the test.
@@ -41,6 +46,7 @@ protected:
     os::Memory memory_{os::kCallsOf<os::SystemMemory>};
     std::unique_ptr<SliceMap> map_ = std::make_unique<SliceMap>();
     std::unique_ptr<ArenaSet> arenas_ = std::make_unique<ArenaSet>(memory_, map_.get());
+    ArenaSet* const sets_[1] = {arenas_.get()};
     test::FaultInjector faults_{memory_};
 };
 

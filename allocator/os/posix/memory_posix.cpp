@@ -45,6 +45,7 @@ void* Map(void* address, size_t bytes, int flags) noexcept {
 }  // namespace
 
 void PrepareMemory() noexcept {}
+uintptr_t AddressLimit() noexcept { return kAddressEnd; }
 uint32_t PreferredNumaNode() noexcept { return kAnyNode; }
 
 // There is no telling whether mapped pages can be written without reading a file: the caller is
@@ -64,6 +65,8 @@ RangeInfo QueryRange(const void* address, size_t bytes) noexcept {
     return info;
 }
 
+// Linux places mappings from the top of the user addresses downwards, or, in its old layout, from a third of
+// them upwards: either way nothing comes to lie below 4 GiB that need not.
 void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
     const ErrnoKeeper keeper;
     if (request.address != nullptr) {

@@ -7,7 +7,10 @@
 
 #include "base/bits.h"
 #include "base/constants.h"
+#include "os/high_addresses.h"
 #include "os/memory.h"
+#include "os/process.h"
+#include "os/random.h"
 
 namespace strata::os {
 
@@ -69,11 +72,16 @@ VirtualAlloc2Fn FindVirtualAlloc2() noexcept {
     return reinterpret_cast<VirtualAlloc2Fn>(reinterpret_cast<void*>(found));
 }
 
-void* ReserveWith(VirtualAlloc2Fn virtual_alloc2, const ReserveRequest& request) noexcept {
-    AddressRequirements requirements = {nullptr, nullptr, request.alignment};
+// The page "MEM_ADDRESS_REQUIREMENTS": a lowest address is a multiple of the allocation granularity; none
+// is given where the caller gives an address of his own.
+void* ReserveWith(VirtualAlloc2Fn virtual_alloc2, const ReserveRequest& request,
+                  uintptr_t lowest) noexcept {
+    const bool aligned = request.alignment > kSliceSize;
+    AddressRequirements requirements = {reinterpret_cast<void*>(lowest), nullptr,
+                                        aligned ? request.alignment : 0};
     ExtendedParameter parameters[2] = {};
     ULONG count = 0;
-    if (request.alignment > kSliceSize && request.address == nullptr) {
+    if (aligned || lowest != 0) {
         parameters[count].type = kParameterAddressRequirements;
         parameters[count++].pointer = &requirements;
     }
@@ -81,38 +89,61 @@ void* ReserveWith(VirtualAlloc2Fn virtual_alloc2, const ReserveRequest& request)
         parameters[count].type = kParameterNumaNode;
         parameters[count++].number = request.node;
     }
-    return virtual_alloc2(nullptr, request.address, request.bytes, MEM_RESERVE,
+    return virtual_alloc2(nullptr, nullptr, request.bytes, MEM_RESERVE,
                           ProtectionOf(request.access), count != 0 ? parameters : nullptr, count);
+}
+
+void* ReserveAbove(const ReserveRequest& request, uintptr_t lowest) noexcept {
+    const VirtualAlloc2Fn virtual_alloc2 = g_virtual_alloc2.load(kRelaxed);
+    return virtual_alloc2 != nullptr ? ReserveWith(virtual_alloc2, request, lowest) : nullptr;
+}
+
+void ReleaseAt(void* address) noexcept { VirtualFree(address, 0, MEM_RELEASE); }
+
+void* ReserveAt(const ReserveRequest& request, uintptr_t address) noexcept {
+    void* const wanted = reinterpret_cast<void*>(address);
+    const DWORD protection = ProtectionOf(request.access);
+    void* const result = request.node == kAnyNode
+                             ? VirtualAlloc(wanted, request.bytes, MEM_RESERVE, protection)
+                             : VirtualAllocExNuma(GetCurrentProcess(), wanted, request.bytes,
+                                                  MEM_RESERVE, protection, request.node);
+    if (result == nullptr || result == wanted) return result;
+    ReleaseAt(result);  // the address was rounded: not what was asked for
+    return nullptr;
 }
 
 // Without VirtualAlloc2: reserves more, gives it back, and reserves the aligned part of it, before
 // another thread does; that race is why it tries more than once.
-void* ReserveAligned(size_t bytes, size_t alignment, DWORD protection) noexcept {
+void* ReserveAligned(const ReserveRequest& request) noexcept {
     constexpr int kTries = 8;
-    for (int i = 0; i < kTries && bytes + alignment > bytes; ++i) {
-        void* raw = VirtualAlloc(nullptr, bytes + alignment, MEM_RESERVE, protection);
+    const size_t more = request.bytes + request.alignment;
+    for (int i = 0; i < kTries && more > request.bytes; ++i) {
+        void* raw = VirtualAlloc(nullptr, more, MEM_RESERVE, ProtectionOf(request.access));
         if (raw == nullptr) return nullptr;
-        void* aligned = reinterpret_cast<void*>(RoundUp(AddressOf(raw), alignment));
-        VirtualFree(raw, 0, MEM_RELEASE);
-        void* result = VirtualAlloc(aligned, bytes, MEM_RESERVE, protection);
-        if (result == aligned) return result;
-        if (result != nullptr) VirtualFree(result, 0, MEM_RELEASE);
+        ReleaseAt(raw);
+        const uintptr_t aligned = RoundUp(AddressOf(raw), request.alignment);
+        if (void* const result = ReserveAt(request, aligned)) return result;
     }
     return nullptr;
 }
 
 void* ReserveAnywhere(const ReserveRequest& request) noexcept {
     if (request.alignment > kSliceSize || request.node != kAnyNode) {
-        if (const VirtualAlloc2Fn virtual_alloc2 = g_virtual_alloc2.load(kRelaxed)) {
-            if (void* result = ReserveWith(virtual_alloc2, request)) return result;
-        }
+        if (void* result = ReserveAbove(request, 0)) return result;
     }
-    const DWORD protection = ProtectionOf(request.access);
-    if (request.alignment > kSliceSize) {
-        return ReserveAligned(request.bytes, request.alignment, protection);
-    }
-    return VirtualAlloc(nullptr, request.bytes, MEM_RESERVE, protection);
+    if (request.alignment > kSliceSize) return ReserveAligned(request);
+    return VirtualAlloc(nullptr, request.bytes, MEM_RESERVE, ProtectionOf(request.access));
 }
+
+AddressRange RangeOf(uintptr_t address) noexcept {
+    MEMORY_BASIC_INFORMATION found;
+    if (VirtualQuery(reinterpret_cast<void*>(address), &found, sizeof found) == 0) return {};
+    return {AddressOf(found.BaseAddress) + found.RegionSize, found.State == MEM_FREE};
+}
+
+constexpr AddressCalls kAddressCalls = {&ReserveAbove, &ReserveAt, &ReserveAnywhere, &ReleaseAt,
+                                        &RangeOf};
+constinit HighAddresses g_high_addresses{kAddressCalls};
 
 bool IsWritable(DWORD protection) noexcept {
     constexpr DWORD kWritable =
@@ -124,10 +155,17 @@ bool IsWritable(DWORD protection) noexcept {
 
 void PrepareMemory() noexcept {
     const LastErrorKeeper keeper;
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
     ULONG highest = 0;
     g_several_nodes.store(GetNumaHighestNodeNumber(&highest) && highest != 0, kRelaxed);
-    g_virtual_alloc2.store(FindVirtualAlloc2(), kRelaxed);
+    const VirtualAlloc2Fn virtual_alloc2 = FindVirtualAlloc2();
+    g_virtual_alloc2.store(virtual_alloc2, kRelaxed);
+    g_high_addresses.Use(AddressOf(system.lpMaximumApplicationAddress) + 1, Scramble(RandomBits()),
+                         virtual_alloc2 != nullptr);
 }
+
+uintptr_t AddressLimit() noexcept { return g_high_addresses.limit(); }
 
 uint32_t PreferredNumaNode() noexcept {
     if (!g_several_nodes.load(kRelaxed)) return kAnyNode;
@@ -160,13 +198,9 @@ RangeInfo QueryRange(const void* address, size_t bytes) noexcept {
 
 void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
     const LastErrorKeeper keeper;
-    if (request.address == nullptr) return ReserveAnywhere(request);
-    void* result =
-        VirtualAlloc(request.address, request.bytes, MEM_RESERVE, ProtectionOf(request.access));
-    if (result != nullptr && result != request.address) {
-        VirtualFree(result, 0, MEM_RELEASE);  // the address was rounded: not what was asked for
-        return nullptr;
-    }
+    if (request.address == nullptr) return g_high_addresses.Reserve(request);
+    void* const result = ReserveAt(request, AddressOf(request.address));
+    if (result != nullptr) g_high_addresses.Taken(result, request.bytes);
     return result;
 }
 
@@ -180,9 +214,11 @@ bool SystemMemory::Decommit(void* address, size_t bytes) noexcept {
     return VirtualFree(address, bytes, MEM_DECOMMIT) != 0;
 }
 
-bool SystemMemory::Release(void* address, size_t) noexcept {
+bool SystemMemory::Release(void* address, size_t bytes) noexcept {
     const LastErrorKeeper keeper;
-    return VirtualFree(address, 0, MEM_RELEASE) != 0;
+    if (!VirtualFree(address, 0, MEM_RELEASE)) return false;
+    g_high_addresses.Released(address, bytes);
+    return true;
 }
 
 bool SystemMemory::Protect(void* address, size_t bytes, Access access) noexcept {

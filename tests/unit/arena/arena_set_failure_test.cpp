@@ -1,6 +1,8 @@
 // ArenaSet when the system refuses: nothing is lost, no lock stays held, and it works again later.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "arena/arena_set.h"
 #include "base/bits.h"
 #include "support/arena_fixture.h"
@@ -115,14 +117,39 @@ TEST_F(ArenaSetFailureTest, WhatCannotBeGivenBackIsTriedAgainByThePurge) {
     EXPECT_EQ(arenas_->arenas(), 0u);
 }
 
-TEST_F(ArenaSetFailureTest, InitializeMayBeTriedAgain) {
-    ArenaSet set(memory_, map_.get());
-    faults_.FailNth(test::kReserve, 1);
-    EXPECT_FALSE(set.Initialize());
-    EXPECT_TRUE(set.Initialize());
-    const size_t calls = faults_.Calls(test::kReserve);
-    EXPECT_TRUE(set.Initialize());
-    EXPECT_EQ(faults_.Calls(test::kReserve), calls);
+// Others' memory at the bottom of the window, more than is tried there: the places above are used again.
+TEST_F(ArenaSetFailureTest, OthersInTheWindowDoNotMakeItGrow) {
+    constexpr size_t kPlaces = 12;
+    const auto take = [&](size_t bytes) {
+        char* const base = arenas_->AllocateDedicated(bytes, kArenaSize, kMe);
+        EXPECT_NE(base, nullptr);
+        return base;
+    };
+    char* places[kPlaces];
+    for (char*& place : places) place = take(kArenaSize);
+    std::sort(places, places + kPlaces);
+    for (char* place : places) arenas_->FreeDedicated(place, 0);
+    for (size_t i = 0; i < kPlaces / 2; ++i) {
+        os::ReserveRequest request;
+        request.address = places[i];
+        request.bytes = kSliceSize;
+        ASSERT_EQ(memory_.Reserve(request), places[i]);
+    }
+    const auto come_and_go = [&] {
+        char* const one = take(kArenaSize);
+        char* const two = take(2 * kArenaSize);
+        char* const three = take(kArenaSize);
+        arenas_->FreeDedicated(two, 0);
+        arenas_->FreeDedicated(one, 0);
+        arenas_->FreeDedicated(three, 0);
+    };
+    come_and_go();
+    const size_t committed = Committed();
+    const size_t window = map_->window_bytes();
+    for (int i = 0; i < 20; ++i) come_and_go();
+    EXPECT_EQ(Committed(), committed) << "no new places' records";
+    EXPECT_EQ(map_->window_bytes(), window);
+    for (size_t i = 0; i < kPlaces / 2; ++i) memory_.Release(places[i], kSliceSize, 0);
 }
 
 TEST_F(ArenaSetFailureTest, AReleasedPlaceIsUsedAgain) {

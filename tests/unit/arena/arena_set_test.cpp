@@ -331,7 +331,7 @@ TEST_F(ArenaSetTest, NextOwnedVisitsEveryOwnedSliceOnceInOrder) {
 
 TEST_F(ArenaSetTest, SetsWithoutAMapTellTheirArenasApartThemselves) {
     const auto own = std::make_unique<ArenaSet>(memory_, nullptr);
-    ASSERT_TRUE(own->Initialize());
+    InitializeOwn(*own);
     test::IntervalMap model;
     for (size_t i = 0; i <= 2 * kRunsPerArena; ++i) {
         char* const run = own->Allocate(kMaxRunSlices, 1, kMe);

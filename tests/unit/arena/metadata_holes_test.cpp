@@ -21,7 +21,7 @@ protected:
 
     void SetUp() override {
         ArenaFixture::SetUp();
-        ASSERT_TRUE(own_->Initialize());
+        InitializeOwn(*own_);
     }
     void Look(size_t times) {
         for (size_t i = 0; i < times; ++i) metadata_->PunchHoles();

@@ -18,7 +18,7 @@ class MetadataTest : public ArenaFixture {
 protected:
     void SetUp() override {
         ArenaFixture::SetUp();
-        ASSERT_TRUE(own_->Initialize());
+        InitializeOwn(*own_);
     }
 
     // As in the process: arenas that the slice map does not know.

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "arena/tables.h"
 #include "support/fault_injection.h"
 #include "support/model.h"
 
@@ -17,7 +18,9 @@ constexpr size_t kEntryBytes = kSlicesPerArena * sizeof(SliceEntry);
 // process, and knows no other end.
 class SliceMapTest : public ::testing::Test {
 protected:
-    void SetUp() override { ASSERT_TRUE(map_->Initialize(memory_)); }
+    void SetUp() override {
+        ASSERT_TRUE(InitializeTables(memory_, os::kAddressEnd, map_.get(), nullptr, 0));
+    }
 
     // Arena `index` of those with tag `tag`.
     static uintptr_t Base(uintptr_t tag, size_t index) {
@@ -236,18 +239,6 @@ TEST_F(SliceMapTest, AFailedAddLeavesNothingKnown) {
     EXPECT_TRUE(added);
     EXPECT_GE(failures, 1u);
     EXPECT_EQ(memory_.Counters().committed, 5 * kEntryBytes);
-}
-
-TEST(SliceMap, InitializeMayBeTriedAgain) {
-    os::Memory memory(os::kCallsOf<os::SystemMemory>);
-    test::FaultInjector faults(memory);
-    const auto map = std::make_unique<SliceMap>();
-    faults.FailNth(test::kReserve, 1);
-    EXPECT_FALSE(map->Initialize(memory));
-    EXPECT_TRUE(map->Initialize(memory));
-    EXPECT_TRUE(map->Initialize(memory));
-    EXPECT_EQ(faults.Calls(test::kReserve), 2u);
-    EXPECT_EQ(memory.Counters().committed, 0u);
 }
 
 }  // namespace
