@@ -42,6 +42,10 @@ void* GetObserverSlot() noexcept;
 void SetObserverSlot(void* value) noexcept;
 
 #ifdef _WIN32
+// Whether a slot is left that lies in the TEB: the others' memory comes from the process heap, at a thread's
+// first use of one. Call it with no lock held.
+bool HasSlotInTeb() noexcept;
+
 // Offset of the slot in the TEB; 0 before UseThreadSlot, or when the slot is not among the 64
 // that lie in the TEB itself.
 extern constinit uint32_t g_slot_offset;

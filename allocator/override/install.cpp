@@ -49,6 +49,8 @@ const char* ReasonToDecline() noexcept {
     if (IsDynamicCodeForbidden()) {
         return "the process forbids dynamic code (arbitrary code guard)";
     }
+    // A thread's first heap call would set its slot, and so come to itself.
+    if (!os::HasSlotInTeb()) return "no thread slot is free that is set without a heap call";
     return nullptr;
 }
 

@@ -130,6 +130,7 @@ class Decline(Case):
     """Where redirecting is forbidden or unsafe, nothing is changed, and the reason is told."""
 
     REASONS = (("guard", "the process forbids dynamic code (arbitrary code guard)"),
+               ("slots", "no thread slot is free that is set without a heap call"),
                ("unknown", "RtlWalkHeap cannot be redirected: its entry has an unknown instruction"),
                ("breakpoint", "RtlWalkHeap cannot be redirected: its entry has an instruction that cannot be moved"),
                ("jump", "RtlWalkHeap cannot be redirected: its entry is a jump already"),

@@ -78,6 +78,11 @@ void Prepare(const std::string& manner) {
     const unsigned char far_jump[] = {0xff, 0x25, 0x00, 0x10, 0x00, 0x00};
     const unsigned char branch[] = {0xff, 0xc9, 0x75, 0xfd, 0xc3};  // to its second byte
     if (manner == "guard") return ForbidDynamicCode();
+    if (manner == "slots") {  // TlsAlloc's, of which 64 lie in the TEB
+        while (TlsAlloc() < 64) {
+        }
+        return;
+    }
     if (manner == "unknown") return Overwrite("ntdll.dll", "RtlWalkHeap", unknown, 5);
     if (manner == "breakpoint") return Overwrite("ntdll.dll", "RtlWalkHeap", breakpoint, 1);
     if (manner == "jump") return Overwrite("ntdll.dll", "RtlWalkHeap", jump, 5);

@@ -74,6 +74,13 @@ void UseThreadSlot(SystemSlot slot, void (*on_exit)(void* value) noexcept) noexc
     if (slot < kTebSlots) g_slot_offset = kTebTlsSlots + 8 * slot;
 }
 
+bool HasSlotInTeb() noexcept {
+    const SystemSlot slot = AllocateSystemSlot();
+    if (slot == kNoSystemSlot) return false;
+    FreeSystemSlot(slot);
+    return slot < kTebSlots;
+}
+
 // Only one of the slots in the TEB itself: memory for the others comes from the process heap.
 bool CreateObserverSlot() noexcept {
     if (g_observer_slot != TLS_OUT_OF_INDEXES) return true;
