@@ -42,7 +42,7 @@ std::atomic<uintptr_t>* TakePlace(Heap& heap) noexcept {
 }  // namespace
 
 bool MayPassGate(const Heap& heap) noexcept {
-    const uintptr_t owner = heap.lock_owner.load(kRelaxed);
+    const uintptr_t owner = heap.lock_owner.load(std::memory_order_acquire);
     const uintptr_t self = os::ThreadToken();
     return owner == 0 || owner == self || IsGuest(heap, self);
 }
@@ -95,7 +95,7 @@ void LockHeap(Heap& heap) noexcept {
 bool UnlockHeap(Heap& heap) noexcept {
     if (heap.lock_owner.load(kRelaxed) != os::ThreadToken()) return false;
     if (--heap.lock_depth != 0) return true;
-    heap.lock_owner.store(0, kRelaxed);
+    heap.lock_owner.store(0, std::memory_order_release);
     heap.gate.Release();
     return true;
 }
@@ -112,7 +112,7 @@ void LockPartsFrom(Heap& heap, size_t first) noexcept {
 void LockParts(Heap& heap) noexcept {
     os::Lock& first = heap.classes[0].depot.lock;
     first.Acquire();
-    if (heap.lock_owner.load(kRelaxed) != 0) WaitAtGate(heap, first);
+    if (heap.lock_owner.load(std::memory_order_acquire) != 0) WaitAtGate(heap, first);
     LockPartsFrom(heap, 1);
 }
 

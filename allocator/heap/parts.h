@@ -20,8 +20,9 @@ public:
 
     PartGuard(Heap& heap, os::Lock& part) noexcept : part_(part) {
         part_.Acquire();
-        // Who closes the gate takes each part once afterwards: from then on its holders see it closed.
-        if (STRATA_UNLIKELY(heap.lock_owner.load(std::memory_order_relaxed) != 0)) {
+        // Who closes the gate takes each part once afterwards: from then on its holders see it closed. Who sees
+        // it open comes after all that was done and read under it (UnlockHeap).
+        if (STRATA_UNLIKELY(heap.lock_owner.load(std::memory_order_acquire) != 0)) {
             WaitAtGate(heap, part_);
         }
     }

@@ -8,6 +8,7 @@
 
 #include "cache/thread_cache.h"
 #include "heap_fixture.h"
+#include "support/sanitizers.h"
 
 namespace strata::heap {
 namespace {
@@ -57,8 +58,10 @@ TEST_F(LateThread, CallsInTheDestructorOfAnObject) {
 // In the last of the rounds that the system makes (PTHREAD_DESTRUCTOR_ITERATIONS) nobody could be told of the
 // cache any more: who sets his key in each of them, and calls for the first time then, keeps it.
 TEST_F(LateThread, CallsInTheDestructorOfALaterKey) {
+    // ThreadSanitizer leaves the thread at the beginning of the last round, in which the cache would go.
+    const uintptr_t end = PTHREAD_DESTRUCTOR_ITERATIONS - (test::kThreadSanitizer ? 1 : 0);
     ASSERT_EQ(pthread_key_create(&g_key, OnKey), 0);
-    for (uintptr_t rounds = 1; rounds < PTHREAD_DESTRUCTOR_ITERATIONS; ++rounds) {
+    for (uintptr_t rounds = 1; rounds < end; ++rounds) {
         InOtherThread([=] { pthread_setspecific(g_key, reinterpret_cast<void*>(rounds)); });
         EXPECT_FALSE(HasFailure()) << "round " << rounds;
     }
