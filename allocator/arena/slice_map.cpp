@@ -116,13 +116,31 @@ void SliceMap::SetKind(uintptr_t base, size_t slices, void* record, SliceKind ki
     }
 }
 
-void SliceMap::Clear(uintptr_t base, size_t slices) noexcept {
+void SliceMap::Clear(uintptr_t base, size_t slices, Former former) noexcept {
     for (size_t i = 0; i < slices; ++i) {
         SliceEntry& entry = *EntryAt(base + i * kSliceSize);
         entry.reciprocal.store(0, std::memory_order_relaxed);
         entry.kind.store(SliceKind::kNone, std::memory_order_relaxed);
-        entry.record.store(nullptr, std::memory_order_relaxed);
+        entry.record.store(reinterpret_cast<void*>(former), std::memory_order_relaxed);
     }
+}
+
+bool SliceMap::WasBlock(uintptr_t address) const noexcept {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    const SliceEntry& entry = *EntryAt(address);
+    if (entry.kind.load(relaxed) != SliceKind::kNone) return false;
+    const uint32_t offset = static_cast<uint32_t>(address) - entry.slab_base.load(relaxed);
+    switch (static_cast<Former>(reinterpret_cast<uintptr_t>(entry.record.load(relaxed)))) {
+        case Former::kSlab:
+            return offset %
+                       InfoOf(static_cast<SizeClass>(entry.size_class.load(relaxed))).spacing ==
+                   0;
+        case Former::kRun:
+            return offset == 0;
+        case Former::kNothing:
+            break;
+    }
+    return false;
 }
 
 }  // namespace strata::arena

@@ -33,13 +33,20 @@ enum class SliceKind : uint8_t {
     kGuardBehind,  // where the guard of one with a reservation of its own begins
 };
 
+// What a free slice was part of last: `record` of its entry.
+enum class Former : uintptr_t { kNothing, kSlab, kRun };
+inline bool IsFormer(const void* record) noexcept {
+    return reinterpret_cast<uintptr_t>(record) <= static_cast<uintptr_t>(Former::kRun);
+}
+
 // All that a free needs to know of a small block: half a cache line. Written under the lock of the
 // owning heap, read without it, hence the relaxed atomics.
 struct alignas(32) SliceEntry {
     std::atomic<uint64_t> reciprocal;  // of the slab's spacing; 0 when this is no slab
     std::atomic<StateByte*> states;    // of the slab's first block
-    std::atomic<void*> record;         // slab::Slab*, LargeRun*, Region* …
-    std::atomic<uint32_t> slab_base;   // low half of the address of the slab's first block
+    std::atomic<void*> record;         // slab::Slab*, LargeRun*, Region* …; kNone: a Former
+    std::atomic<uint32_t>
+        slab_base;  // low half of the address of the slab's first block, or of the run
     std::atomic<uint16_t>
         bin_offset;  // of the bin in a thread's cache that takes this slab's blocks
     std::atomic<SliceKind> kind;
@@ -102,7 +109,9 @@ public:
     void SetGuardBehind(uintptr_t slice, void* record) noexcept {
         SetKind(slice, 1, record, SliceKind::kGuardBehind);
     }
-    void Clear(uintptr_t base, size_t slices) noexcept;
+    void Clear(uintptr_t base, size_t slices, Former former = Former::kNothing) noexcept;
+    // Whether a block began at `address`, in a slice that is free now. REQUIRES: Knows(address).
+    bool WasBlock(uintptr_t address) const noexcept;
 
     // Where the next arena would lengthen the window: behind its end, and before its start; 0: not known.
     uintptr_t window_end() const noexcept { return window_start() + window_bytes(); }

@@ -39,7 +39,10 @@ BlockInfo DescribeInSlab(const Slab& slab, const void* pointer) noexcept {
     if (index >= slab.blocks) return info;  // behind the last block
     // A slab that a heap left behind when it ended has no blocks.
     const auto* const heap = static_cast<const Heap*>(slab.heap);
-    if (heap->life.load(kRelaxed) != Heap::Life::kAlive) return info;
+    if (heap->life.load(kRelaxed) != Heap::Life::kAlive) {
+        if (slab.BlockAt(index) == pointer) info.status = BlockStatus::kEnded;
+        return info;
+    }
     const uint8_t state = LoadState(slab.states + index);
     info.heap = static_cast<Heap*>(slab.heap);
     info.block = slab.BlockAt(index);
@@ -155,7 +158,9 @@ BlockInfo Describe(const void* pointer) noexcept {
     switch (entry->kind.load(kRelaxed)) {
         case SliceKind::kNone:
         case SliceKind::kRegion:
-            info.status = BlockStatus::kUnallocated;
+            info.status = arena::g_slice_map.WasBlock(AddressOf(pointer))
+                              ? BlockStatus::kEnded
+                              : BlockStatus::kUnallocated;
             return info;
         case SliceKind::kSlab:
             return DescribeInSlab(*SlabOf(*entry), pointer);
@@ -195,6 +200,8 @@ void ReportBadPointer(os::Operation operation, const void* pointer, const BlockI
             os::FatalDoubleFree(operation, pointer, info.heap, info.usable);
         case BlockStatus::kInterior:
             os::FatalInteriorPointer(operation, pointer, info.block, info.heap, info.usable);
+        case BlockStatus::kEnded:
+            os::FatalEndedBlock(operation, pointer);
         case BlockStatus::kUnallocated:
             os::FatalUnallocatedPointer(operation, pointer);
         case BlockStatus::kForeign:

@@ -102,10 +102,11 @@ size_t RequestedSize(const void* block) noexcept;
 size_t UsableSize(const void* block) noexcept;
 
 // What stands at a pointer, without judgement.
-enum class BlockStatus : uint8_t { kLive, kFreed, kInterior, kUnallocated, kForeign };
+// kEnded: a block was there, and its memory has been given back.
+enum class BlockStatus : uint8_t { kLive, kFreed, kInterior, kEnded, kUnallocated, kForeign };
 struct BlockInfo {
     BlockStatus status = BlockStatus::kForeign;
-    Heap* heap = nullptr;         // not for kUnallocated and kForeign
+    Heap* heap = nullptr;         // kLive, kFreed, kInterior
     const void* block = nullptr;  // the start of the block it lies in
     size_t requested = 0;         // kLive
     size_t usable = 0;

@@ -1,5 +1,7 @@
 #include "heap/options.h"
 
+#include <initializer_list>
+
 #include "base/bits.h"
 #include "base/constants.h"
 #include "os/process.h"
@@ -13,14 +15,67 @@ constexpr uint64_t kMostRetainedKilobytes = uint64_t{1} << 32;
 
 }  // namespace
 
+namespace {
+
+// The value of an option that is set to something; what cannot be shown is left out of the complaint.
+class Text {
+public:
+    explicit Text(const char* name) noexcept
+        : readable_(os::GetOption(name, text_, sizeof text_)),
+          set_(readable_ ? text_[0] != 0 : os::HasOption(name)) {}
+
+    bool set() const noexcept { return set_; }
+    const char* text() const noexcept { return readable_ ? text_ : "..."; }
+    bool readable() const noexcept { return readable_; }
+
+private:
+    char text_[64];
+    bool readable_;
+    bool set_;
+};
+
+os::TextSink& Complain(os::TextSink& complaints, const char* name, const Text& text) noexcept {
+    return complaints.Put("strata: option ").Put(name).Put("=").Put(text.text());
+}
+
+bool IsEqual(const char* text, const char* word) noexcept {
+    for (; *text != 0 && *word != 0; ++text, ++word) {
+        const char c = *text >= 'A' && *text <= 'Z' ? static_cast<char>(*text - 'A' + 'a') : *text;
+        if (c != *word) return false;
+    }
+    return *text == *word;
+}
+
+}  // namespace
+
 bool ReadNumber(const char* name, uint64_t most, uint64_t& value,
                 os::TextSink& complaints) noexcept {
-    char text[64];
-    if (!os::GetOption(name, text, sizeof text)) return false;
-    if (ParseNumber(text, most, value)) return true;
-    complaints.Put("strata: option ").Put(name).Put("=").Put(text);
-    complaints.Put(" is not a whole number from 0 to ").PutDecimal(most);
+    const Text text(name);
+    if (!text.set()) return false;
+    if (text.readable() && ParseNumber(text.text(), most, value)) return true;
+    Complain(complaints, name, text).Put(" is not a whole number from 0 to ").PutDecimal(most);
     complaints.Put("; the default is used\n");
+    return false;
+}
+
+bool ReadSwitch(const char* name, bool& value, os::TextSink& complaints) noexcept {
+    const Text text(name);
+    if (!text.set()) return false;
+    if (text.readable() && ParseSwitch(text.text(), value)) return true;
+    Complain(complaints, name, text).Put(" is neither on (1, on, yes, true) nor off (0, off, no, ");
+    complaints.Put("false); the default is used\n");
+    return false;
+}
+
+bool ParseSwitch(const char* text, bool& value) noexcept {
+    for (const char* const on : {"1", "on", "yes", "true"}) {
+        if (IsEqual(text, on)) return value = true;
+    }
+    for (const char* const off : {"0", "off", "no", "false"}) {
+        if (!IsEqual(text, off)) continue;
+        value = false;
+        return true;
+    }
     return false;
 }
 

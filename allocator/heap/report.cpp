@@ -7,7 +7,7 @@
 #include "heap/block.h"
 #include "heap/guarded.h"
 #include "os/fault.h"
-#include "os/process.h"
+#include "os/message.h"
 #include "slab/hardened_slab.h"
 
 namespace strata::heap {
@@ -26,7 +26,7 @@ constexpr uint32_t kMostFaultReports = 16;
 
 void Write(Line& line) noexcept {
     line.Put("\n");
-    os::WriteStandardError(line.text(), line.length());
+    os::WriteMessage(line.text(), line.length());
     line.Clear();
 }
 
@@ -37,7 +37,11 @@ void WriteStack(const char* what, const os::StackTrace& stack) noexcept {
     line.Put("strata:   ").Put(what).Put(" by thread ").PutDecimal(stack.thread);
     line.Put(stack.depth != 0 ? ":" : ", no stack");
     Write(line);
-    for (uint32_t i = 0; i < stack.depth; ++i) {
+    // The way through Strata tells nobody anything, unless there is nothing else.
+    uint32_t first = 0;
+    while (first < stack.depth && os::IsOwnCode(stack.frames[first])) ++first;
+    if (first == stack.depth) first = 0;
+    for (uint32_t i = first; i < stack.depth; ++i) {
         line.Put("strata:     ");
         os::PutCodeAddress(line, stack.frames[i]);
         Write(line);
@@ -67,6 +71,7 @@ const char* NameOf(BlockStatus status) noexcept {
             return "freed";
         case BlockStatus::kInterior:
             return "the pointer is inside it";
+        case BlockStatus::kEnded:
         case BlockStatus::kUnallocated:
         case BlockStatus::kForeign:
             break;

@@ -3,7 +3,7 @@
 #include "heap/options.h"
 #include "heap/report.h"
 #include "os/memory.h"
-#include "os/process.h"
+#include "os/message.h"
 #include "slab/guarded_block.h"
 
 namespace strata::heap {
@@ -13,6 +13,11 @@ Start::Start() noexcept
       purge_(ReadPurgePolicy(complaints_)),
       slot_(os::AllocateSystemSlot()) {
     os::PrepareMemory();
+    CheckNames(complaints_);
+    uint32_t error = 0;
+    if (os::OpenLog(error) != os::AppendFile::Result::kFailed) return;
+    complaints_.Put("strata: the file of STRATA_LOG cannot be opened (error ").PutDecimal(error);
+    complaints_.Put(")\n");
 }
 
 Start::~Start() {
@@ -21,7 +26,7 @@ Start::~Start() {
         return;
     }
     if (complaints_.length() == 0) return;
-    os::WriteStandardError(complaints_.text(), complaints_.length());
+    os::WriteMessage(complaints_.text(), complaints_.length());
 }
 
 void Start::SetModes() const noexcept {

@@ -32,7 +32,7 @@ public:
     void Complete(void (*on_thread_exit)(void*) noexcept) noexcept;
 
 private:
-    os::TextBuffer<1536> complaints_;  // one of every option has room
+    os::TextBuffer<2048> complaints_;  // one of every option has room
     Modes modes_;
     arena::PurgePolicy purge_;
     os::SystemSlot slot_;

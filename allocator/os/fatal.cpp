@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "os/message.h"
 #include "os/process.h"
 #include "os/text.h"
 
@@ -29,10 +30,12 @@ constinit std::atomic<bool> g_dying{false};
 // `pointer`: what the message is about, or nullptr.
 [[noreturn]] void Die(Message& message, const void* pointer) noexcept {
     message.Put("\n");
-    WriteStandardError(message.text(), message.length());
+    BeginLastWords();
+    WriteMessage(message.text(), message.length());
     // Once: not again for another thread's error, nor for one in the details.
     const FatalDetails details = g_details.load(std::memory_order_relaxed);
     if (details != nullptr && !g_dying.exchange(true, std::memory_order_relaxed)) details(pointer);
+    EndLastWords();
     FailFast();
 }
 
@@ -44,15 +47,30 @@ void SetFatalDetails(FatalDetails details) noexcept {
     g_details.store(details, std::memory_order_relaxed);
 }
 
-void FatalDoubleFree(Operation operation, const void* block, const void* heap,
-                     size_t bytes) noexcept {
-    Message message;
+namespace {
+
+void BeginFreed(Message& message, Operation operation) noexcept {
     Begin(message);
     if (operation == Operation::kFree) {
         message.Put("double free of block ");
     } else {
         message.Put(Verb(operation)).Put(" of freed block ");
     }
+}
+
+}  // namespace
+
+void FatalEndedBlock(Operation operation, const void* block) noexcept {
+    Message message;
+    BeginFreed(message, operation);
+    message.PutAddress(block).Put(": it was freed before, or its heap destroyed");
+    Die(message, block);
+}
+
+void FatalDoubleFree(Operation operation, const void* block, const void* heap,
+                     size_t bytes) noexcept {
+    Message message;
+    BeginFreed(message, operation);
     message.PutAddress(block).Put(" (").PutDecimal(bytes).Put(" usable bytes) in heap ");
     message.PutAddress(heap);
     Die(message, block);

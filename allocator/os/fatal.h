@@ -21,10 +21,12 @@ void SetFatalDetails(FatalDetails details) noexcept;
 // The block is free already. `bytes`: its usable size.
 [[noreturn]] void FatalDoubleFree(Operation operation, const void* block, const void* heap,
                                   size_t bytes) noexcept;
+// A block was there, which was freed, or whose heap was destroyed; its memory has been given back since.
+[[noreturn]] void FatalEndedBlock(Operation operation, const void* block) noexcept;
 // The pointer lies inside a block, or inside a slab but not at the start of any block.
 [[noreturn]] void FatalInteriorPointer(Operation operation, const void* pointer, const void* block,
                                        const void* heap, size_t bytes) noexcept;
-// The pointer lies in an arena, where no block is (freed with its slab, or never one).
+// The pointer lies in an arena, where no block is, nor was one last.
 [[noreturn]] void FatalUnallocatedPointer(Operation operation, const void* pointer) noexcept;
 // The pointer is not from Strata at all.
 [[noreturn]] void FatalForeignPointer(Operation operation, const void* pointer) noexcept;

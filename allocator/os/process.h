@@ -20,6 +20,14 @@ void WriteStandardError(const char* text, size_t length) noexcept;
 // not set, longer than the buffer, or not ASCII. `name` is ASCII.
 bool GetOption(const char* name, char* buffer, size_t capacity) noexcept;
 
+// Whether it is set, and not empty.
+bool HasOption(const char* name) noexcept;
+
+// Calls `visit` with the name of each environment variable that begins with `prefix`, in capitals or not, as far as it
+// is ASCII and has fewer than 64 characters. REQUIRES: no lock is held.
+void ForEachOption(const char* prefix, void (*visit)(const char* name, void* context) noexcept,
+                   void* context) noexcept;
+
 // Ends the process at once, in a way that Windows Error Reporting (or the parent, by SIGABRT) sees
 // as a crash. Runs no handlers of the program.
 [[noreturn]] void FailFast() noexcept;

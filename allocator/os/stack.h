@@ -36,6 +36,9 @@ void CaptureStack(StackTrace& trace) noexcept;
 // "program.exe+0x1234 (Function+0x12)". The address alone when it lies in no module.
 void PutCodeAddress(TextSink& text, const void* address) noexcept;
 
+// Whether the code is Strata's own: in its DLLs. In a program that has Strata linked into it that cannot be told.
+bool IsOwnCode(const void* address) noexcept;
+
 // The system's number of the calling thread, never 0.
 uint32_t CurrentThreadId() noexcept;
 

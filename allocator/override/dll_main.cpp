@@ -3,6 +3,7 @@
 //
 // Under the loader lock, so: no C runtime, no waiting, no loading of other DLLs.
 #include "heap/heap.h"
+#include "heap/options.h"
 #include "override/attach_block.h"
 #include "override/children.h"
 #include "override/import_directory.h"
@@ -91,6 +92,12 @@ void SayWhatHappened() noexcept {
             break;
     }
     Say(text.text());
+    if (g_status.heap_made) {
+        os::TextBuffer<512> options;
+        heap::PutOptions(options);
+        PutSettings(options, g_settings);
+        Say(os::TextBuffer<640>().Put("options: ").Put(options.text()).text());
+    }
 }
 
 // The outcome for the loader: whether the DLL stays.
@@ -105,6 +112,12 @@ bool Stays(bool asked_from_outside) noexcept {
 bool Attach(HINSTANCE instance) noexcept {
     const InjectionBlock* const block = FindInjectionBlock();
     AttachBlock* const attach = block == nullptr ? FindAttachBlock() : nullptr;
+    uint32_t error = 0;
+    if (os::OpenLog(error) == os::AppendFile::Result::kFailed) {
+        os::TextBuffer<128> text;
+        text.Put("the file of STRATA_LOG cannot be opened (error ").PutDecimal(error).Put(")");
+        Say(text.text());
+    }
     g_settings = ReadSettings();
     if (attach != nullptr) ApplyRequest(*attach);
     if (block != nullptr) {
@@ -114,8 +127,9 @@ bool Attach(HINSTANCE instance) noexcept {
     }
     if (g_settings.disable) {
         os::TextSink(g_status.reason, sizeof g_status.reason).Put("STRATA_DISABLE is set");
+    } else if (!OpenStatisticsFile(g_settings) && g_settings.require) {
+        SetDeclined("the file for the statistics cannot be opened");
     } else {
-        OpenStatisticsFile(g_settings);
         g_settings.recording = g_settings.record && StartRecording(g_settings);
         Install(g_settings);
     }

@@ -1,6 +1,7 @@
 #include "override/report.h"
 
 #include "heap/statistics.h"
+#include "os/message.h"
 #include "os/process.h"
 #include "os/text.h"
 #include "override/counters.h"
@@ -105,7 +106,7 @@ void WriteText(const Totals& totals) noexcept {
     } else {
         text.Put("not active: ").Put(g_status.reason).PutChar('\n');
     }
-    os::WriteStandardError(text.text(), text.length());
+    os::WriteMessage(text.text(), text.length());
 }
 
 void PutJsonString(os::TextSink& text, const char* value) noexcept {
@@ -125,7 +126,7 @@ void PutJsonCounts(os::TextSink& text, const CallCounts& counts) noexcept {
     text.Put(",\"ntdll\":").PutDecimal(counts[Served::kNtdll]);
 }
 
-void WriteJson(const Totals& totals, HANDLE file) noexcept {
+void WriteJson(const Totals& totals, const os::AppendFile& file) noexcept {
     os::TextSink text(g_buffer, sizeof g_buffer);
     os::TextBuffer<512> program;
     PutProgramName(program);
@@ -160,8 +161,7 @@ void WriteJson(const Totals& totals, HANDLE file) noexcept {
     text.Put(",\"live_bytes\":").PutDecimal(totals.heap.live_bytes);
     text.Put(",\"peak_commit\":").PutDecimal(totals.heap.peak_committed);
     text.Put(",\"active_ms\":").PutDecimal(totals.active_ms).Put("}\n");
-    DWORD written;
-    WriteFile(file, text.text(), static_cast<DWORD>(text.length()), &written, nullptr);
+    file.Write(text.text(), text.length());
 }
 
 }  // namespace
@@ -170,7 +170,7 @@ void ReportAtExit(const Settings& settings) noexcept {
     if (settings.disable || !settings.Counting()) return;
     const Totals totals = Collect();
     if (settings.statistics) WriteText(totals);
-    if (settings.statistics_file != nullptr) WriteJson(totals, settings.statistics_file);
+    if (settings.statistics_file.IsOpen()) WriteJson(totals, settings.statistics_file);
 }
 
 }  // namespace strata::override

@@ -1,51 +1,49 @@
 #include "override/settings.h"
 
+#include "heap/options.h"
 #include "os/process.h"
+#include "override/status.h"
 
 namespace strata::override {
 
-namespace {
-
-bool IsOn(const char* name) noexcept {
-    char value[8];
-    if (os::GetOption(name, value, sizeof value)) return value[0] != 0 && value[0] != '0';
-    // Set to something longer, or not set at all.
-    wchar_t wide_name[32];
-    size_t i = 0;
-    for (; name[i] != 0; ++i) wide_name[i] = static_cast<wchar_t>(name[i]);
-    wide_name[i] = 0;
-    return GetEnvironmentVariableW(wide_name, nullptr, 0) > 1;
-}
-
-}  // namespace
-
 Settings ReadSettings() noexcept {
     Settings settings;
-    settings.disable = IsOn("STRATA_DISABLE");
-    settings.verbose = IsOn("STRATA_VERBOSE");
-    settings.statistics = IsOn("STRATA_STATS");
-    settings.children = IsOn("STRATA_CHILDREN");
-    settings.keep_crt = IsOn("STRATA_KEEP_CRT");
-    settings.has_file = GetEnvironmentVariableW(L"STRATA_STATS_FILE", nullptr, 0) > 1;
-    settings.record = GetEnvironmentVariableW(L"STRATA_RECORD", nullptr, 0) > 1;
+    os::TextBuffer<1024> complaints;
+    heap::ReadSwitch("STRATA_DISABLE", settings.disable, complaints);
+    heap::ReadSwitch("STRATA_VERBOSE", settings.verbose, complaints);
+    heap::ReadSwitch("STRATA_STATS", settings.statistics, complaints);
+    heap::ReadSwitch("STRATA_CHILDREN", settings.children, complaints);
+    heap::ReadSwitch("STRATA_KEEP_CRT", settings.keep_crt, complaints);
+    settings.has_file = os::HasOption("STRATA_STATS_FILE");
+    settings.record = os::HasOption("STRATA_RECORD");
+    if (complaints.length() != 0) os::WriteMessage(complaints.text(), complaints.length());
     return settings;
 }
 
-void OpenStatisticsFile(Settings& settings) noexcept {
-    if (!settings.HasFile()) return;
-    static wchar_t
-        buffer[0x4000];  // one call, at the start; too large for a stack that others chose
-    const wchar_t* path = settings.statistics_path;
-    if (path == nullptr) {
-        const DWORD length = GetEnvironmentVariableW(L"STRATA_STATS_FILE", buffer, 0x4000);
-        if (length == 0 || length >= 0x4000) return;
-        path = buffer;
-    }
-    // Appending is atomic per write, so that several processes can share the file.
-    const HANDLE file =
-        CreateFileW(path, FILE_APPEND_DATA | SYNCHRONIZE, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                    nullptr, OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
-    if (file != INVALID_HANDLE_VALUE) settings.statistics_file = file;
+bool OpenStatisticsFile(Settings& settings) noexcept {
+    uint32_t error = 0;
+    const os::AppendFile::Result result =
+        settings.statistics_path != nullptr
+            ? settings.statistics_file.OpenAt(settings.statistics_path, error)
+            : settings.statistics_file.Open("STRATA_STATS_FILE", error);
+    if (result != os::AppendFile::Result::kFailed) return true;
+    os::TextBuffer<256> text;
+    text.Put("the file for the statistics cannot be opened (error ").PutDecimal(error).Put(")");
+    Say(text.text());
+    return false;
+}
+
+void PutSettings(os::TextSink& text, const Settings& settings) noexcept {
+    const auto put = [&](const char* name, bool on) {
+        if (on) text.Put(text.length() == 0 ? "" : " ").Put(name);
+    };
+    put("STRATA_STATS=1", settings.statistics);
+    put("STRATA_STATS_FILE", settings.HasFile());
+    put("STRATA_RECORD", settings.record);
+    put("STRATA_CHILDREN=1", settings.children);
+    put("STRATA_KEEP_CRT=1", settings.keep_crt);
+    put("STRATA_VERBOSE=1", settings.verbose);
+    put("STRATA_LOG", os::HasOption("STRATA_LOG"));
 }
 
 }  // namespace strata::override

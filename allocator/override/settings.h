@@ -1,6 +1,8 @@
 // What the environment, or the launcher, asks of the override.
 #pragma once
 
+#include "os/message.h"
+#include "os/text.h"
 #include "override/entry_table.h"
 #include "override/windows_api.h"
 
@@ -19,7 +21,7 @@ struct Settings {
     bool recording = false;  // ... and is being written to
     bool require = false;    // by the launcher only
     // Opened at the start, because at the end of a process little is left that can be relied on.
-    HANDLE statistics_file = nullptr;
+    os::AppendFile statistics_file;
 
     bool HasFile() const noexcept { return has_file || statistics_path != nullptr; }
     bool Counting() const noexcept { return statistics || HasFile(); }
@@ -29,10 +31,13 @@ struct Settings {
     }
 };
 
-// Reads the environment. A switch is on when it is set to anything but nothing and 0.
+// Reads the environment, and says what of it is not understood.
 Settings ReadSettings() noexcept;
 
-// Opens the file for the statistics for appending, if there is one.
-void OpenStatisticsFile(Settings& settings) noexcept;
+// Opens the file for the statistics for appending, if there is to be one. False, which has been said, when it cannot be.
+bool OpenStatisticsFile(Settings& settings) noexcept;
+
+// Those that are on, as they would be set.
+void PutSettings(os::TextSink& text, const Settings& settings) noexcept;
 
 }  // namespace strata::override

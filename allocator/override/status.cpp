@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "os/message.h"
 #include "os/process.h"
 #include "override/windows_api.h"
 
@@ -36,7 +37,7 @@ void Say(const char* message) noexcept {
     os::TextBuffer<1024> text;
     PutPrefix(text);
     text.Put(message).Put("\n");
-    os::WriteStandardError(text.text(), text.length());
+    os::WriteMessage(text.text(), text.length());
 }
 
 }  // namespace strata::override

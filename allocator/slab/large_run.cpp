@@ -120,7 +120,7 @@ void CountDirectCommitted(size_t added, size_t removed) noexcept {
 }
 
 void ReleaseRun(LargeRun* run) noexcept {
-    g_slice_map.Clear(AddressOf(run->base), run->direct ? 1 : run->slices);
+    g_slice_map.Clear(AddressOf(run->base), run->direct ? 1 : run->slices, arena::Former::kRun);
     if (run->direct) {
         CountDirectCommitted(0, run->Committed());
         g_arenas.FreeDedicated(run->base, run->Committed());

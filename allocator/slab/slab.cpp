@@ -249,7 +249,7 @@ void GiveBack(Slab* slab) noexcept {
 void DestroySlab(Slab* slab) noexcept {
     arena::g_arenas.NoteUse(os::Milliseconds());
     const bool whole = MakeWhole(*slab);
-    arena::g_slice_map.Clear(AddressOf(slab->base), slab->slices);
+    arena::g_slice_map.Clear(AddressOf(slab->base), slab->slices, arena::Former::kSlab);
     if (whole) return GiveBack(slab);
     arena::g_arenas.SetOwner(slab->base, slab->slices, kLostOwner);
     Lose(slab);

@@ -124,8 +124,9 @@ void SlabSet::PutAll(const FreeBlock* blocks, uint32_t count) noexcept {
         const arena::SliceEntry* const entry =
             arena::g_slice_map.EntryAt(AddressOf(blocks[i].block));
         void* const record = entry->record.load(std::memory_order_relaxed);
-        if (STRATA_UNLIKELY(record == nullptr)) {  // it ended with the same block's first return
-            os::FatalUnallocatedPointer(os::Operation::kFree, blocks[i].block);
+        if (STRATA_UNLIKELY(
+                arena::IsFormer(record))) {  // it ended with the same block's first return
+            os::FatalEndedBlock(os::Operation::kFree, blocks[i].block);
         }
         auto& slab = *static_cast<Slab*>(record);
         const uint32_t before = slab.free;

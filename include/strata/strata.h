@@ -144,6 +144,17 @@ STRATA_API int strata_get_statistics(strata_statistics* statistics) STRATA_NOEXC
 typedef void (*strata_write_fn)(void* context, const char* text, size_t length);
 STRATA_API void strata_write_statistics_json(strata_write_fn write, void* context) STRATA_NOEXCEPT;
 
+/* ---- messages -------------------------------------------------------------------------------- */
+
+/* Receives what Strata writes to standard error: one line or several, in UTF-8, each with its end. `length` bytes,
+   zero-terminated behind them. */
+typedef void (*strata_report_fn)(void* context, const char* text, size_t length);
+
+/* From now on `handler` is told as well: reports of errors, before they end the process, and complaints about
+   options. NULL: nobody. It may be called on any thread, while Strata's locks are held: it may neither allocate nor
+   free, nor wait for a thread that does. One for the process; set it before other threads use the heap. */
+STRATA_API void strata_set_report_handler(strata_report_fn handler, void* context) STRATA_NOEXCEPT;
+
 /* STRATA_VERSION of the library that is running. */
 STRATA_API int strata_version(void) STRATA_NOEXCEPT;
 

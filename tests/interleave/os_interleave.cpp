@@ -73,6 +73,8 @@ void WriteStandardError(const char* text, size_t length) noexcept {
     if (write(STDERR_FILENO, text, length) < 0) std::abort();
 }
 bool GetOption(const char*, char*, size_t) noexcept { return false; }
+bool HasOption(const char*) noexcept { return false; }
+void ForEachOption(const char*, void (*)(const char*, void*) noexcept, void*) noexcept {}
 void FailFast() noexcept { std::abort(); }
 void SetOutOfMemoryError() noexcept {}
 void SetInvalidArgumentError() noexcept {}

@@ -14,6 +14,7 @@ void ExpectDoubleFree(const void* block, size_t usable, const void* heap);
 void ExpectUseOfFreed(const char* verb, const void* block, size_t usable, const void* heap);
 void ExpectInterior(const void* pointer, const void* block, size_t usable, const void* heap);
 void ExpectInvalid(const char* verb, const void* pointer);
+void ExpectEnded(const char* verb, const void* block);
 void ExpectForeign(const char* verb, const void* pointer);
 void ExpectWrongHeap(const char* verb, const void* block, size_t requested, const void* owner,
                      const void* given);

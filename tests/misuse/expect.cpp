@@ -2,6 +2,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 
 namespace strata::misuse {
 
@@ -52,6 +53,11 @@ void ExpectInvalid(const char* verb, const void* pointer) {
     Expect("%s of invalid pointer " ADDRESS
            ": no block is there now (freed before, or never allocated)",
            verb, Number(pointer));
+}
+void ExpectEnded(const char* verb, const void* block) {
+    const bool free = std::strcmp(verb, "free") == 0;
+    Expect("%s%s block " ADDRESS ": it was freed before, or its heap destroyed",
+           free ? "double free" : verb, free ? " of" : " of freed", Number(block));
 }
 void ExpectForeign(const char* verb, const void* pointer) {
     Expect("%s of foreign pointer " ADDRESS ": not allocated by Strata", verb, Number(pointer));

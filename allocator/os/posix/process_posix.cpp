@@ -127,6 +127,24 @@ bool GetOption(const char* name, char* buffer, size_t capacity) noexcept {
     return true;
 }
 
+bool HasOption(const char* name) noexcept {
+    const char* const value = getenv(name);
+    return value != nullptr && value[0] != 0;
+}
+
+void ForEachOption(const char* prefix, void (*visit)(const char* name, void* context) noexcept,
+                   void* context) noexcept {
+    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+        if (strncmp(*variable, prefix, strlen(prefix)) != 0) continue;
+        char name[64];
+        const size_t length = strcspn(*variable, "=");
+        if (length >= sizeof name) continue;
+        memcpy(name, *variable, length);
+        name[length] = 0;
+        visit(name, context);
+    }
+}
+
 void FailFast() noexcept {
     struct sigaction action = {};
     action.sa_handler = SIG_DFL;

@@ -31,6 +31,8 @@ _Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* argument) {
 
 uint32_t CurrentThreadId() noexcept { return static_cast<uint32_t>(syscall(SYS_gettid)); }
 
+bool IsOwnCode(const void*) noexcept { return false; }
+
 STRATA_NOINLINE void CaptureStack(StackTrace& trace) noexcept {
     trace.thread = CurrentThreadId();
     trace.depth = 0;

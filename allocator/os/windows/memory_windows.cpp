@@ -11,23 +11,13 @@
 #include "os/memory.h"
 #include "os/process.h"
 #include "os/random.h"
+#include "os/windows/last_error_keeper.h"
 
 namespace strata::os {
 
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-
-class LastErrorKeeper {
-public:
-    LastErrorKeeper() noexcept : saved_(GetLastError()) {}
-    ~LastErrorKeeper() { SetLastError(saved_); }
-    LastErrorKeeper(const LastErrorKeeper&) = delete;
-    LastErrorKeeper& operator=(const LastErrorKeeper&) = delete;
-
-private:
-    DWORD saved_;
-};
 
 DWORD ProtectionOf(Access access) noexcept {
     switch (access) {

@@ -6,7 +6,9 @@
 #include "os/lock.h"
 #include "os/process.h"
 #include "os/thread.h"
+#include "os/windows/last_error_keeper.h"
 #include "os/windows/thread_exit.h"
+#include "os/windows/wide_name.h"
 
 // Exported by ntdll and documented under their kernel names (WaitOnAddress, WakeByAddressSingle) or
 // by name alone (RtlDllShutdownInProgress); taken from ntdll to keep the import list short.
@@ -169,25 +171,61 @@ void WriteStandardError(const char* text, size_t length) noexcept {
 
 bool GetOption(const char* name, char* buffer, size_t capacity) noexcept {
     constexpr size_t kLongest = 512;
-    wchar_t wide_name[64];
     wchar_t wide_value[kLongest];
-    size_t i = 0;
-    for (; name[i] != 0 && i + 1 < sizeof wide_name / sizeof wide_name[0]; ++i) {
-        wide_name[i] = static_cast<wchar_t>(name[i]);
-    }
-    wide_name[i] = 0;
-    const DWORD error = GetLastError();
+    const LastErrorKeeper keeper;
     SetLastError(ERROR_SUCCESS);
-    const DWORD length = GetEnvironmentVariableW(wide_name, wide_value, kLongest);
+    const DWORD length = GetEnvironmentVariableW(WideName(name).text, wide_value, kLongest);
     const bool found = length != 0 || GetLastError() == ERROR_SUCCESS;
-    SetLastError(error);
     if (!found || length >= kLongest || length >= capacity) return false;
-    for (i = 0; i < length; ++i) {
+    for (size_t i = 0; i < length; ++i) {
         if (wide_value[i] > 126) return false;
         buffer[i] = static_cast<char>(wide_value[i]);
     }
     buffer[length] = 0;
     return true;
+}
+
+bool HasOption(const char* name) noexcept {
+    const LastErrorKeeper keeper;
+    return GetEnvironmentVariableW(WideName(name).text, nullptr, 0) > 1;
+}
+
+namespace {
+
+// As long as both are the same, in capitals or not, which names of variables do not tell apart.
+bool Begins(const wchar_t* text, const char* with) noexcept {
+    for (; *with != 0; ++text, ++with) {
+        const wchar_t c =
+            *text >= L'a' && *text <= L'z' ? static_cast<wchar_t>(*text - L'a' + L'A') : *text;
+        if (c != static_cast<wchar_t>(*with)) return false;
+    }
+    return true;
+}
+
+// What stands before the equals sign; false when it is too long, or not ASCII.
+bool NameOf(const wchar_t* variable, char* name, size_t capacity) noexcept {
+    size_t length = 0;
+    for (; variable[length] != L'=' && variable[length] != 0; ++length) {
+        if (length + 1 == capacity || variable[length] > 126) return false;
+        name[length] = static_cast<char>(variable[length]);
+    }
+    name[length] = 0;
+    return true;
+}
+
+}  // namespace
+
+void ForEachOption(const char* prefix, void (*visit)(const char* name, void* context) noexcept,
+                   void* context) noexcept {
+    const LastErrorKeeper keeper;
+    wchar_t* const all = GetEnvironmentStringsW();
+    if (all == nullptr) return;
+    for (const wchar_t* variable = all; *variable != 0; ++variable) {
+        char name[64];
+        if (Begins(variable, prefix) && NameOf(variable, name, sizeof name)) visit(name, context);
+        while (*variable != 0) ++variable;
+    }
+    FreeEnvironmentStringsW(all);
 }
 
 void FailFast() noexcept {

@@ -1,6 +1,6 @@
 // Who tells of a thread's end. In a DLL its entry function does; a static library has none and uses a
 // TLS callback of the executable it is linked into. So there are two definitions of the function, and
-// each product links one: thread_exit_dll.cpp or thread_exit_static.cpp.
+// each product links one: thread_exit_dll.cpp or thread_exit_static.cpp. They define IsOwnCode (os/stack.h), too.
 #pragma once
 
 namespace strata::os {

@@ -2,6 +2,7 @@
 #define NOMINMAX
 #include <windows.h>
 
+#include "os/stack.h"
 #include "os/thread.h"
 #include "os/windows/thread_exit.h"
 
@@ -31,5 +32,7 @@ const PIMAGE_TLS_CALLBACK strata_tls_callback = OnTlsCallback;
 namespace strata::os {
 
 void RegisterThreadExit(void (*on_exit)(void* value) noexcept) noexcept { g_on_exit = on_exit; }
+
+bool IsOwnCode(const void*) noexcept { return false; }
 
 }  // namespace strata::os

@@ -70,7 +70,7 @@ void FreeAfterDestroy(const Run& run) {
     char* const block = Hide(StrataHeapAlloc(heap, 0, run.bytes));
     StrataHeapDestroy(heap);
     ExpectInvalidHeap(heap);
-    ExpectInvalid("free", block);
+    ExpectEnded("free", block);
     Misuse(run, [=] {
         if (StrataHeapFree(heap, 0, block) != FALSE) return;
         if (StrataHeapAlloc(heap, 0, run.bytes) != nullptr) return;

@@ -48,7 +48,7 @@ void ExpectFreed(const char* verb, const void* block, size_t bytes, bool gone) {
             ExpectUseOfFreed(verb, block, usable, Process());
         }
     });
-    if (gone || IsStrict()) ExpectInvalid(verb, block);
+    if (gone || IsStrict()) ExpectEnded(verb, block);
 }
 
 void ExpectInside(const void* pointer, const void* block, size_t bytes) {

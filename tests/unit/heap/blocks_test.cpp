@@ -109,7 +109,7 @@ TEST(Blocks, FreedBlocks) {
     heap.Free(run);
     EXPECT_EQ(Describe(run).status, BlockStatus::kFreed) << "kept in the cache of runs";
     PurgeAll();
-    EXPECT_EQ(Describe(run).status, BlockStatus::kUnallocated);
+    EXPECT_EQ(Describe(run).status, BlockStatus::kEnded);
     void* const direct = heap.Allocate(40 << 20);
     heap.Free(direct);
     EXPECT_EQ(Describe(direct).status, BlockStatus::kForeign) << "its addresses are gone";

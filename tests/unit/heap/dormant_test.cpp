@@ -177,9 +177,9 @@ TEST_F(DormantDeathTest, BlocksOfAHeapThatEndedAreNone) {
     TestHeap heap;
     char* const block = Work(heap).front();
     heap.Destroy();
-    EXPECT_EQ(Describe(block).status, BlockStatus::kUnallocated);
+    EXPECT_EQ(Describe(block).status, BlockStatus::kEnded);
     EXPECT_EQ(HeapOfLiveBlock(block), nullptr);
-    EXPECT_FATAL(FreeFast(block), "free of invalid pointer");
+    EXPECT_FATAL(FreeFast(block), "double free of block");
     const TestHeap next;
     EXPECT_FATAL(FreeFast(block), "free of");  // freed, of the heap that has the slab now
 }

@@ -112,10 +112,11 @@ TEST_F(RacedFree, IsFoundWhenTheSlabHasEnded) {
             void* const block = AllocateFast(kBytes);
             InOtherThread([=] {
                 FreeFast(block);
-                arena::g_slice_map.Clear(RoundDown(AddressOf(block), kSliceSize), 1);
+                arena::g_slice_map.Clear(RoundDown(AddressOf(block), kSliceSize), 1,
+                                         arena::Former::kSlab);
             });
         },
-        "free of invalid pointer 0x.*: no block is there now");
+        "double free of block 0x.*: it was freed before");
 }
 
 // Blocks that a thread got from the depot and has not used are as they were there.
