@@ -129,7 +129,7 @@ void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
 }
 
 void Metadata::PunchHoles() noexcept {
-    const os::LockGuard guard(lock_);
+    const os::LockGuard guard(lock_, os::kStackForMetadata);
     for (size_t i = 0; i < kClasses; ++i) {
         for (Slice* slice = partial_[i]; slice != nullptr; slice = slice->next) {
             if (slice->used != slice->seen_used) {
@@ -213,7 +213,7 @@ Metadata::Slice* Metadata::SliceWithRoom(size_t chunk_class) noexcept {
 void* Metadata::Allocate(size_t bytes) noexcept {
     const size_t chunk_class = ClassOf(bytes);
     const size_t chunk_bytes = ChunkBytes(chunk_class);
-    const os::LockGuard guard(lock_);
+    const os::LockGuard guard(lock_, os::kStackForMetadata);
     Slice* slice = SliceWithRoom(chunk_class);
     if (slice == nullptr) return nullptr;
     void* chunk = slice->free;
@@ -232,7 +232,7 @@ void Metadata::Free(void* chunk, size_t bytes) noexcept {
     const size_t chunk_class = ClassOf(bytes);
     const size_t chunk_bytes = ChunkBytes(chunk_class);
     Slice* slice = reinterpret_cast<Slice*>(RoundDown(AddressOf(chunk), kSliceSize));
-    const os::LockGuard guard(lock_);
+    const os::LockGuard guard(lock_, os::kStackForMetadata);
     const bool was_full = IsFull(*slice, chunk_bytes);
     slice->Put(chunk);
     if (was_full) Link(chunk_class, slice);
@@ -258,7 +258,7 @@ char* Metadata::AllocateSlices(size_t slices) noexcept {
 }
 
 void Metadata::Purge() noexcept {
-    const os::LockGuard guard(lock_);
+    const os::LockGuard guard(lock_, os::kStackForMetadata);
     for (size_t i = 0; i < kClasses; ++i) {
         Slice* next = nullptr;
         for (Slice* slice = partial_[i]; slice != nullptr; slice = next) {

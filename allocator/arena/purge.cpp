@@ -32,6 +32,7 @@ size_t ArenaSet::WarmSurplus(const Arena& arena) noexcept {
 void ArenaSet::Purge(uint64_t now, bool everything) noexcept {
     const uint64_t epoch = now / kEpochMilliseconds;
     if (last_epoch_.exchange(epoch, kRelaxed) == epoch && !everything) return;
+    os::RequireStack(os::kStackForArenas);
     lock_.Acquire();
     for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
         // Each round unlocks; the slices it holds keep the arena from being released meanwhile.

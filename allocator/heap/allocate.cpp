@@ -75,6 +75,7 @@ STRATA_INLINE bool TakeBlockOrReclaim(Heap& heap, SizeClass size_class,
 }  // namespace
 
 void* AllocateFromSlab(Heap& heap, SizeClass size_class, size_t bytes, bool zero) noexcept {
+    os::RequireStack(os::kStackForCall);
     slab::FreeBlock block;
     if (!TakeBlockOrReclaim(heap, size_class, block)) return FailWithNoMemory();
     return Finish(block, size_class, bytes, zero);
@@ -84,6 +85,7 @@ namespace {
 
 // A live block in a run of its own, linked; nullptr when memory is short.
 void* AllocateInRun(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+    os::RequireStack(os::kStackForCall);
     PurgeTick(heap);
     slab::RunRequest request;
     request.bytes = bytes;
@@ -148,6 +150,7 @@ void* AllocateLarge(Heap& heap, size_t bytes, const AllocateOptions& options) no
 }
 
 void* TryAllocateWith(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
+    os::RequireStack(os::kStackForCall);
     const size_t overhead = OverheadOf(heap, options);
     if (bytes > kMaxRequest - overhead) return nullptr;
     if (heap.region != nullptr) return AllocateInRegion(heap, bytes, options);
@@ -268,6 +271,7 @@ void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noe
 // Large runs that the thread has parked, and bins whose other magazine has the blocks. Bins with anything
 // in them are those of the process heap, which is then plain.
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
+    os::RequireStack(os::kStackForCall);
     cache::ThreadCache* const cache = cache::TryCurrentCache();
     if (cache != nullptr && bytes > kMaxSlabBlock) {
         if (IsSampling() && MaySampleLarge(*cache)) return AllocateSampling(bytes, zero);
@@ -293,6 +297,7 @@ void* AllocateMedium(size_t bytes) noexcept { return PopMedium<false>(bytes); }
 void* AllocateMediumZeroed(size_t bytes) noexcept { return PopMedium<true>(bytes); }
 
 void FreeSlow(void* block) noexcept {
+    os::RequireStack(os::kStackForCall);
     if (block != nullptr && !ParkIfFast(block)) Free(nullptr, block);
 }
 

@@ -173,6 +173,7 @@ void FreeRegionBlock(Heap& heap, const Block& block, void* pointer) noexcept {
 }  // namespace
 
 void Free(Heap* expected, void* pointer) noexcept {
+    os::RequireStack(os::kStackForCall);
     const Block block = RequireBlock(os::Operation::kFree, pointer, expected);
     Heap& heap = *block.heap;
     RequireTail(os::Operation::kFree, block, pointer);
@@ -237,6 +238,7 @@ STRATA_NOINLINE void* ResizeElsewhere(Block& block, void* pointer, size_t bytes,
 }  // namespace
 
 void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& options) noexcept {
+    os::RequireStack(os::kStackForCall);
     Block block = RequireBlock(os::Operation::kResize, pointer, expected);
     RequireTail(os::Operation::kResize, block, pointer);
     const bool can_stay = bytes <= kMaxRequest &&

@@ -81,6 +81,7 @@ void LockHeap(Heap& heap) noexcept {
         ++heap.lock_depth;
         return;
     }
+    os::RequireStack(os::kStackForPart);
     heap.gate.Acquire();
     heap.lock_owner.store(self, kRelaxed);
     heap.lock_depth = 1;
@@ -111,6 +112,7 @@ void LockPartsFrom(Heap& heap, size_t first) noexcept {
 
 void LockParts(Heap& heap) noexcept {
     os::Lock& first = heap.classes[0].depot.lock;
+    os::RequireStack(os::kStackForPart);
     first.Acquire();
     if (heap.lock_owner.load(std::memory_order_acquire) != 0) WaitAtGate(heap, first);
     LockPartsFrom(heap, 1);

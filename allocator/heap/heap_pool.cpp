@@ -72,7 +72,7 @@ Heap* PopDormantLocked() noexcept {
 
 // The oldest dormant record, if it ended in `before` or earlier; taken out of its list. Or nullptr.
 Heap* TakeDecayed(uint64_t before) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     Heap** link = &g_dormant_records;
     if (*link == nullptr) return nullptr;
     while ((*link)->next != nullptr) link = &(*link)->next;
@@ -127,7 +127,7 @@ void StripDormant(uint64_t now, bool everything) noexcept {
         Heap* const heap = TakeDecayed(epoch < decay ? 0 : epoch - decay);
         if (heap == nullptr) return;
         StripSlabs(*heap);
-        const os::LockGuard guard(g_registry_lock);
+        const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
         GiveRecordBackLocked(heap, false);
     }
 }

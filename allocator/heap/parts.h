@@ -19,6 +19,7 @@ public:
     enum class Look : uint8_t { kOnly };
 
     PartGuard(Heap& heap, os::Lock& part) noexcept : part_(part) {
+        os::RequireStack(os::kStackForPart);
         part_.Acquire();
         // Who closes the gate takes each part once afterwards: from then on its holders see it closed. Who sees
         // it open comes after all that was done and read under it (UnlockHeap).
@@ -28,7 +29,10 @@ public:
     }
     PartGuard(Heap& heap, SizeClass size_class) noexcept
         : PartGuard(heap, heap.classes[Index(size_class)].depot.lock) {}
-    PartGuard(os::Lock& part, Look) noexcept : part_(part) { part_.Acquire(); }
+    PartGuard(os::Lock& part, Look) noexcept : part_(part) {
+        os::RequireStack(os::kStackForPart);
+        part_.Acquire();
+    }
     ~PartGuard() { part_.Release(); }
     PartGuard(const PartGuard&) = delete;
     PartGuard& operator=(const PartGuard&) = delete;

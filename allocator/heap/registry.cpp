@@ -133,14 +133,14 @@ void EndLife(Heap& heap) noexcept {
     while (UnlockHeap(heap)) {  // a visitor may wait for that lock
     }
     {
-        const os::LockGuard guard(g_registry_lock);
+        const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
         heap.life.store(Heap::Life::kDestroyed, std::memory_order_relaxed);
         heap.serial.store(0, std::memory_order_relaxed);
     }
     while (const uint32_t pins = heap.pins.load(std::memory_order_acquire)) {
         if (!os::WaitOnWord(heap.pins, pins)) break;
     }
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     UnlinkLocked(&heap);
 }
 
@@ -159,14 +159,14 @@ Heap* PinBehindLocked(Heap* previous) noexcept {
 }
 
 Heap* PinNext(Heap* previous) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     Heap* const heap = PinBehindLocked(previous);
     if (previous != nullptr) UnpinLocked(*previous);
     return heap;
 }
 
 Heap* PinAfter(uint64_t serial, Heap* hint) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     // The one before is mostly still there, and says who is next.
     const bool known =
         hint != nullptr && IsAlive(*hint) && hint->serial.load(std::memory_order_relaxed) == serial;
@@ -180,19 +180,19 @@ Heap* PinAfter(uint64_t serial, Heap* hint) noexcept {
 }
 
 uint64_t NewestSerial() noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     return LastSerialLocked();
 }
 
 bool Pin(Heap& heap, uint64_t serial) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     if (!IsAlive(heap) || heap.serial.load(std::memory_order_relaxed) != serial) return false;
     PinLocked(heap);
     return true;
 }
 
 Heap* PinOwner(arena::Owner owner) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     Heap* const heap = RecordOf(owner);
     if (heap == nullptr || !IsAlive(*heap)) return nullptr;
     PinLocked(*heap);
@@ -201,7 +201,7 @@ Heap* PinOwner(arena::Owner owner) noexcept {
 
 Heap* PinRegionHeap(const void* pointer) noexcept {
     if (g_region_heaps.load(std::memory_order_relaxed) == 0) return nullptr;
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     // A heap is taken out of the list before its region ends.
     Heap* heap = g_first_heap;
     while (heap != nullptr && (heap->region == nullptr || !heap->region->Contains(pointer))) {
@@ -213,14 +213,14 @@ Heap* PinRegionHeap(const void* pointer) noexcept {
 }
 
 void Unpin(Heap& heap) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     UnpinLocked(heap);
 }
 
 namespace {
 
 bool MakeProcessHeap(Start& start) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     if (g_process_heap.load(std::memory_order_relaxed) != nullptr) return true;
     if (!arena::InitializeProcessArenas()) return false;
     Heap* heap = TakeRecordLocked(false);
@@ -270,7 +270,7 @@ Heap* TryCreateHeap(const HeapRequest& request) noexcept {
                        !g_modes.hardened && !g_modes.page_heap;
     Heap* heap = nullptr;
     {
-        const os::LockGuard guard(g_registry_lock);
+        const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
         heap = TakeRecordLocked(plain);
     }
     if (heap == nullptr) return nullptr;
@@ -279,7 +279,7 @@ Heap* TryCreateHeap(const HeapRequest& request) noexcept {
     if (heap->hardened || heap->page_heap) WatchGuards();
     const bool made = Furnish(*heap, request);
     if (!made) StripSlabs(*heap);
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     if (!made) {
         GiveRecordBackLocked(heap, false);
         return nullptr;
@@ -291,6 +291,7 @@ Heap* TryCreateHeap(const HeapRequest& request) noexcept {
 }  // namespace
 
 Heap* CreateHeap(const HeapRequest& request) noexcept {
+    os::RequireStack(os::kStackForCall);
     if (!Initialize()) return nullptr;
     Heap* const heap = TryCreateHeap(request);
     if (STRATA_LIKELY(heap != nullptr)) return heap;
@@ -298,6 +299,7 @@ Heap* CreateHeap(const HeapRequest& request) noexcept {
 }
 
 void DestroyHeap(Heap* heap) noexcept {
+    os::RequireStack(os::kStackForCall);
     const uint64_t serial = heap->serial.load(std::memory_order_relaxed);
     EndLife(*heap);
     bool dormant = LaySlabsToRest(*heap, serial);
@@ -323,7 +325,7 @@ void DestroyHeap(Heap* heap) noexcept {
         dormant = false;
     }
     {
-        const os::LockGuard guard(g_registry_lock);
+        const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
         GiveRecordBackLocked(heap, dormant);
     }
     PurgeProcess(now);
@@ -333,7 +335,7 @@ uint32_t Options(const Heap& heap) noexcept { return heap.options; }
 bool IsProcessHeap(const Heap& heap) noexcept { return heap.is_process_heap; }
 
 size_t ListHeaps(Heap** heaps, size_t capacity) noexcept {
-    const os::LockGuard guard(g_registry_lock);
+    const os::LockGuard guard(g_registry_lock, os::kStackForRegistry);
     size_t count = 0;
     for (Heap* heap = g_first_heap; heap != nullptr; heap = heap->next) {
         if (count < capacity) heaps[count] = heap;

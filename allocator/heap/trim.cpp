@@ -33,6 +33,7 @@ void HandInOwnBins(Heap& heap) noexcept {
 }  // namespace
 
 size_t Trim(Heap& heap, bool runs) noexcept {
+    os::RequireStack(os::kStackForCall);
     if (heap.region != nullptr) {
         const PartGuard guard(heap, heap.runs_lock);
         slab::TrimRegion(*heap.region);
@@ -45,6 +46,7 @@ size_t Trim(Heap& heap, bool runs) noexcept {
 }
 
 void PurgeAll() noexcept {
+    os::RequireStack(os::kStackForCall);
     if (g_process_heap.load(std::memory_order_acquire) == nullptr) return;
     ForEachHeap([](void*, Heap& heap) { Trim(heap); }, nullptr);
     StripDormant(os::Milliseconds(), true);

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "base/compiler.h"
+#include "os/stack_room.h"
 #include "os/thread.h"
 
 namespace strata::os {
@@ -58,7 +59,11 @@ private:
 
 class LockGuard {
 public:
-    explicit LockGuard(Lock& lock) noexcept : lock_(lock) { lock_.Acquire(); }
+    // `stack`: what is needed while it is held, by the lock's rank (os/stack_room.h).
+    explicit LockGuard(Lock& lock, size_t stack = kStackForArenas) noexcept : lock_(lock) {
+        RequireStack(stack);
+        lock_.Acquire();
+    }
     ~LockGuard() { lock_.Release(); }
     LockGuard(const LockGuard&) = delete;
     LockGuard& operator=(const LockGuard&) = delete;

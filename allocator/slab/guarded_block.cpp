@@ -130,7 +130,7 @@ bool DecommitPages(GuardedBlock& block) noexcept {
 
 // One that the queue has no room for; nullptr when it has room.
 GuardedBlock* TakeOldest(size_t most_blocks, size_t most_bytes) noexcept {
-    const os::LockGuard guard(g_queue.lock);
+    const os::LockGuard guard(g_queue.lock, os::kStackForRun);
     if (g_queue.blocks <= most_blocks && g_queue.bytes <= most_bytes) return nullptr;
     GuardedBlock* const oldest = g_queue.oldest;
     g_queue.oldest = oldest->next;
@@ -185,7 +185,7 @@ void RetireGuarded(GuardedBlock* block) noexcept {
     // What the system refuses to decommit is given up with its addresses: the purge tries again.
     if (!DecommitPages(*block)) return Release(block);
     {
-        const os::LockGuard guard(g_queue.lock);
+        const os::LockGuard guard(g_queue.lock, os::kStackForRun);
         block->next = nullptr;
         (g_queue.newest != nullptr ? g_queue.newest->next : g_queue.oldest) = block;
         g_queue.newest = block;

@@ -21,7 +21,7 @@ void RunCache::Remove(size_t position) noexcept {
 }
 
 LargeRun* RunCache::Take(size_t slices, size_t alignment) noexcept {
-    const os::LockGuard guard(lock_);
+    const os::LockGuard guard(lock_, os::kStackForRun);
     size_t best = count_;
     for (size_t i = count_; i-- > 0;) {  // newest first: its pages are warm
         const LargeRun& run = *runs_[i];
@@ -44,7 +44,7 @@ bool RunCache::Put(LargeRun* run) noexcept {
     for (;;) {
         LargeRun* oldest = nullptr;
         {
-            const os::LockGuard guard(lock_);
+            const os::LockGuard guard(lock_, os::kStackForRun);
             if (count_ < kRunCacheEntries && bytes() + committed <= kRunCacheBytes) {
                 run->freed_epoch = epoch;
                 runs_[count_++] = run;
@@ -60,7 +60,7 @@ bool RunCache::Put(LargeRun* run) noexcept {
 }
 
 LargeRun* RunCache::TakeExpired(uint64_t now, bool everything) noexcept {
-    const os::LockGuard guard(lock_);
+    const os::LockGuard guard(lock_, os::kStackForRun);
     if (count_ == 0) return nullptr;
     LargeRun* oldest = runs_[0];
     const bool due =

@@ -25,7 +25,8 @@ void UseHeaps() {
     for (const size_t bytes : {30, 3000, 90'000}) {
         strata_free(strata_malloc(bytes));
         if (g_heap != nullptr) {
-            StrataHeapFree(g_heap, 0, StrataHeapAlloc(g_heap, HEAP_NO_SERIALIZE, bytes));
+            // A tenth: for a heap that is full, and would raise again.
+            StrataHeapFree(g_heap, 0, StrataHeapAlloc(g_heap, HEAP_NO_SERIALIZE, bytes / 10));
         }
     }
     HANDLE other = StrataHeapCreate(0, 0, 0);
