@@ -12,7 +12,7 @@ STRATA_NOINLINE void* AllocateElsewhere(void* handle, ULONG flags, SIZE_T bytes,
                                         const void* caller) {
     heap::Heap* const heap = HeapOf(handle);
     const bool ntdll = IsInNtdll(caller);
-    if (heap == nullptr || ntdll || (flags & ~kAllocateFlags) != 0) {
+    if (heap == nullptr || ntdll || (flags & g_context.original_flags) != 0) {
         Count<kWatch>(Entry::kAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
         void* const block = Original<AllocateFunction>(Entry::kAllocate)(handle, flags, bytes);
         if (!ntdll) RecordAllocated<kWatch>(handle, flags, block, bytes);
@@ -24,22 +24,41 @@ STRATA_NOINLINE void* AllocateElsewhere(void* handle, ULONG flags, SIZE_T bytes,
     return block;
 }
 
+// From the process heap, with any flags that Strata honours. Takes its arguments as the entry does.
 template <Watch kWatch>
+STRATA_NOINLINE void* NTAPI AllocateFromProcess(void* handle, ULONG flags, SIZE_T bytes) {
+    void* const block = api::HeapAllocate(*g_context.process_heap, flags, bytes);
+    RecordAllocated<kWatch>(handle, flags, block, bytes);
+    return block;
+}
+
+// What the thread's magazine of a small class has not got.
+template <Watch kWatch>
+STRATA_NOINLINE void* NTAPI AllocateMissed(void* handle, ULONG flags, SIZE_T bytes) {
+    void* const block = bytes > kLinearLimit ? heap::AllocateMedium(bytes)
+                                             : heap::AllocateSlow(bytes, /*zero=*/false);
+    if (STRATA_UNLIKELY(block == nullptr)) return AllocateFromProcess<kWatch>(handle, flags, bytes);
+    RecordAllocated<kWatch>(handle, flags, block, bytes);
+    return block;
+}
+
+// Everything but the plain case is a tail call, so that this needs no frame. `kHotpatched`: ntdll's code lies in
+// several images.
+template <Watch kWatch, bool kHotpatched>
 STRATA_NOINLINE void* NTAPI AllocateEntry(void* handle, ULONG flags, SIZE_T bytes) {
     const void* const caller = STRATA_RETURN_ADDRESS();
-    if (STRATA_UNLIKELY(handle != g_context.process_handle || (flags & ~kAllocateFlags) != 0 ||
-                        IsInNtdll(caller))) {
+    const bool ntdll = kHotpatched ? IsInNtdll(caller) : IsInNtdllImage(caller);
+    if (STRATA_UNLIKELY(handle != g_context.process_handle ||
+                        (flags & g_context.original_flags) != 0 || ntdll)) {
         return AllocateElsewhere<kWatch>(handle, flags, bytes, caller);
     }
     Count<kWatch>(Entry::kAllocate, Served::kStrata);
-    void* block = nullptr;
-    if (STRATA_LIKELY(
-            (flags & (api::kHeapZeroMemory | api::kHeapNoSerialize | api::kHeapUserBits)) == 0)) {
-        block = heap::AllocateFast(bytes);
+    constexpr ULONG kSlowFlags = api::kHeapZeroMemory | api::kHeapNoSerialize | api::kHeapUserBits;
+    if (STRATA_UNLIKELY((flags & kSlowFlags) != 0)) {
+        return AllocateFromProcess<kWatch>(handle, flags, bytes);
     }
-    if (STRATA_UNLIKELY(block == nullptr)) {
-        block = api::HeapAllocate(*g_context.process_heap, flags, bytes);
-    }
+    void* const block = heap::AllocateIfFast<false>(bytes);
+    if (STRATA_UNLIKELY(block == nullptr)) return AllocateMissed<kWatch>(handle, flags, bytes);
     RecordAllocated<kWatch>(handle, flags, block, bytes);
     return block;
 }
@@ -59,13 +78,15 @@ STRATA_NOINLINE WideBoolean FreeElsewhere(void* handle, ULONG flags, void* block
 
 template <Watch kWatch>
 STRATA_NOINLINE WideBoolean NTAPI FreeEntry(void* handle, ULONG flags, void* block) {
-    RecordFree<kWatch>(block, STRATA_RETURN_ADDRESS());
+    // Who calls is of interest only for the counts.
+    const void* const caller = kWatch == Watch::kNone ? nullptr : STRATA_RETURN_ADDRESS();
+    RecordFree<kWatch>(block, caller);
     if (STRATA_LIKELY(handle == g_context.process_handle) &&
         STRATA_LIKELY(heap::FreeIfFast(block))) {
         Count<kWatch>(Entry::kFree, Served::kStrata);
         return TRUE;
     }
-    return FreeElsewhere<kWatch>(handle, flags, block, STRATA_RETURN_ADDRESS());
+    return FreeElsewhere<kWatch>(handle, flags, block, caller);
 }
 
 // A foreign block stays with the system's heap: it alone can grow it in place, knows its user value,
@@ -173,7 +194,7 @@ STRATA_NOINLINE ULONG NTAPI MultipleAllocateEntry(void* handle, ULONG flags, SIZ
                                                   ULONG count, void** blocks) {
     const bool ntdll = IsInNtdll(STRATA_RETURN_ADDRESS());
     heap::Heap* const heap = HeapOf(handle);
-    if (heap == nullptr || ntdll || (flags & ~kAllocateFlags) != 0) {
+    if (heap == nullptr || ntdll || (flags & g_context.original_flags) != 0) {
         Count<kWatch>(Entry::kMultipleAllocate, ntdll ? Served::kNtdll : Served::kOriginal);
         const ULONG made = Original<MultipleAllocateFunction>(Entry::kMultipleAllocate)(
             handle, flags, bytes, count, blocks);
@@ -237,7 +258,9 @@ template <Watch kWatch>
 const void* Find(Entry entry) noexcept {
     switch (entry) {
         case Entry::kAllocate:
-            return reinterpret_cast<const void*>(&AllocateEntry<kWatch>);
+            return g_context.hotpatch_count != 0
+                       ? reinterpret_cast<const void*>(&AllocateEntry<kWatch, true>)
+                       : reinterpret_cast<const void*>(&AllocateEntry<kWatch, false>);
         case Entry::kFree:
             return reinterpret_cast<const void*>(&FreeEntry<kWatch>);
         case Entry::kReAllocate:
@@ -263,6 +286,8 @@ const void* Find(Entry entry) noexcept {
             return reinterpret_cast<const void*>(&FreeStringEntry<kWatch, Entry::kFreeAnsiString>);
         case Entry::kFreeOemString:
             return reinterpret_cast<const void*>(&FreeStringEntry<kWatch, Entry::kFreeOemString>);
+        case Entry::kFreeUtf8String:
+            return reinterpret_cast<const void*>(&FreeStringEntry<kWatch, Entry::kFreeUtf8String>);
         default:
             return nullptr;
     }

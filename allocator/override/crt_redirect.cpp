@@ -1,7 +1,9 @@
 #include "override/crt_redirect.h"
 
 #include "override/crt_table.h"
+#include "override/entry_point.h"
 #include "override/module_image.h"
+#include "override/originals.h"
 #include "override/redirect.h"
 #include "override/status.h"
 
@@ -43,6 +45,8 @@ public:
 
 private:
     bool Add(const CrtFunction& function) noexcept;
+    // Gives up those whose original could lead back to them.
+    void DropUnproven() noexcept;
     bool Leave(const char* function, const char* why) const noexcept {
         SayLeft(kCrtNames[crt_], function, why);
         return false;
@@ -61,30 +65,47 @@ bool Plan::Add(const CrtFunction& function) noexcept {
     if (exported == nullptr) {
         return !function.needed || Leave(function.name, "it is not exported");
     }
-    void* const entry = FollowJumps(image_, exported);
-    bool first = true;
+    const EntryPoint entry = FindEntryPoint(image_, exported);
     for (size_t i = 0; i < count_; ++i) {
-        if (requests_[i].entry == entry) {  // one function with two names
+        if (requests_[i].entry == entry.at) {  // one function with two names
             return kinds_[i] == function.kind ||
                    Leave(function.name, "it is one function with another of a different meaning");
         }
-        if (kinds_[i] == function.kind) first = false;
     }
-    const Refusal refusal = CheckEntry(entry, /*calls=*/false);
+    const Refusal refusal = CheckEntry(entry.at, entry.first);
     if (refusal != Refusal::kNone) {
         Leave(function.name, RefusalText(refusal));
         return !function.needed;
     }
     kinds_[count_] = function.kind;
-    requests_[count_++] = {function.name, entry, CrtReplacement(crt_, function.kind, g_counting),
-                           first ? &g_crts[crt_].originals[Index(function.kind)] : nullptr};
+    requests_[count_++] = {function.name, entry.at, CrtReplacement(crt_, function.kind, g_counting),
+                           &g_crts[crt_].originals[Index(function.kind)], entry.first};
     return true;
+}
+
+// Each that goes changes what the others lead to. They end in those that stay, or in HeapAlloc.
+void Plan::DropUnproven() noexcept {
+    for (;;) {
+        const uint64_t unproven = ProveOriginals(requests_, count_).unproven;
+        if (unproven == 0) return;
+        size_t kept = 0;
+        for (size_t i = 0; i < count_; ++i) {
+            if ((unproven >> i & 1) != 0) {
+                Leave(requests_[i].name, RefusalText(Refusal::kLeadsBack));
+                continue;
+            }
+            kinds_[kept] = kinds_[i];
+            requests_[kept++] = requests_[i];
+        }
+        count_ = kept;
+    }
 }
 
 bool Plan::Make() noexcept {
     for (const CrtFunction& function : kCrtFunctions) {
         if (!Add(function)) return false;
     }
+    DropUnproven();
     return true;
 }
 

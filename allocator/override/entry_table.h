@@ -30,6 +30,7 @@ enum class Entry : uint8_t {
     kFreeUnicodeString,
     kFreeAnsiString,
     kFreeOemString,
+    kFreeUtf8String,
     kCount,
 };
 inline constexpr size_t kEntryCount = static_cast<size_t>(Entry::kCount);
@@ -57,6 +58,7 @@ inline constexpr EntryInfo kEntries[kEntryCount] = {
     {"RtlValidateProcessHeaps", Need::kWelcome}, {"RtlMultipleAllocateHeap", Need::kIfExported},
     {"RtlMultipleFreeHeap", Need::kIfExported},  {"RtlFreeUnicodeString", Need::kWelcome},
     {"RtlFreeAnsiString", Need::kWelcome},       {"RtlFreeOemString", Need::kWelcome},
+    {"RtlFreeUTF8String", Need::kWelcome},
 };
 
 constexpr size_t Index(Entry entry) noexcept { return static_cast<size_t>(entry); }

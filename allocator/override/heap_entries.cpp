@@ -7,6 +7,20 @@ constinit Counters g_counters;
 constinit HeapContext g_context;
 constinit HeapMap g_heap_map;
 
+bool IsInHotpatch(const void* address) noexcept {
+    for (size_t i = 0; i < g_context.hotpatch_count; ++i) {
+        if (g_context.hotpatches[i].Contains(address)) return true;
+    }
+    return false;
+}
+
+bool AddNtdllPart(const ModuleImage& hotpatch) noexcept {
+    if (IsInHotpatch(reinterpret_cast<const void*>(hotpatch.begin))) return true;
+    if (g_context.hotpatch_count == kMaxHotpatches) return false;
+    g_context.hotpatches[g_context.hotpatch_count++] = hotpatch;
+    return true;
+}
+
 heap::Heap& HeapForOurBlock(const void* handle, const void* block,
                             os::Operation operation) noexcept {
     if (heap::Heap* const heap = HeapOf(handle)) return *heap;

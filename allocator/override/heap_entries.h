@@ -26,12 +26,6 @@
 
 namespace strata::override {
 
-// What RtlAllocateHeap may be asked for here: HEAP_SETTABLE_USER_VALUE and the settable flags (0xF00)
-// among them, with which Global and Local handles mark their blocks. HEAP_TAIL_CHECKING_ENABLED,
-// HEAP_FREE_CHECKING_ENABLED and HEAP_DISABLE_COALESCE_ON_FREE (0xE0) are about the mechanism. Heap
-// classes and tags are the original's: they are entries in its books.
-inline constexpr uint32_t kAllocateFlags = 0x10FFF;
-
 // RTL functions that return BOOLEAN are used by callers that test all of eax.
 using WideBoolean = ULONG_PTR;
 

@@ -1,16 +1,10 @@
 #include "override/module_image.h"
 
-#include <cstring>
-
 #include "override/windows_api.h"
 
 namespace strata::override {
 
 namespace {
-
-constexpr uint8_t kJumpNear = 0xe9;
-constexpr size_t kJumpNearBytes = 5;
-constexpr int kMostJumps = 4;
 
 template <typename T>
 const T* At(const ModuleImage& image, uintptr_t offset) noexcept {
@@ -87,19 +81,6 @@ void* FindExport(const ModuleImage& image, const char* name) noexcept {
         }
     }
     return nullptr;
-}
-
-void* FollowJumps(const ModuleImage& image, void* entry) noexcept {
-    auto* at = static_cast<uint8_t*>(entry);
-    for (int jumps = 0; jumps < kMostJumps; ++jumps) {
-        if (*at != kJumpNear) return at;
-        int32_t distance;
-        memcpy(&distance, at + 1, sizeof distance);
-        uint8_t* const target = at + kJumpNearBytes + distance;
-        if (!image.Contains(target)) return at;
-        at = target;
-    }
-    return at;
 }
 
 }  // namespace strata::override

@@ -27,9 +27,4 @@ ModuleImage FindImage(const wchar_t* name) noexcept;
 // another module, whose function it is then.
 void* FindExport(const ModuleImage& image, const char* name) noexcept;
 
-// Where a function begins that may begin with a jump: linkers and compilers make one function out of two
-// by letting the first be `jmp` to the second. Follows such jumps inside the image; one that leads out of
-// it is somebody else's redirect, and is left for the caller to refuse.
-void* FollowJumps(const ModuleImage& image, void* entry) noexcept;
-
 }  // namespace strata::override

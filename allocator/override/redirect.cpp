@@ -4,24 +4,22 @@
 #include <cstring>
 
 #include "override/near_memory.h"
+#include "override/originals.h"
 #include "override/other_threads.h"
+#include "override/unwind.h"
 
 namespace strata::override {
 
 namespace {
 
-// What one request takes of the block: the stub, then the trampoline.
+// What one request takes of the block: the stub, the trampoline, and its unwind data.
 constexpr size_t kStubBytes = 16;
+constexpr size_t kUnwindAt = kStubBytes + kMaxTrampolineBytes;
 constexpr size_t kSlotBytes = 128;
-static_assert(kStubBytes >= kFarJumpBytes && kSlotBytes >= kStubBytes + kMaxTrampolineBytes);
+static_assert(kStubBytes >= kFarJumpBytes && kSlotBytes >= kUnwindAt + kMaxUnwindBytes);
+static_assert(kUnwindAt % 4 == 0);
 
-constexpr uint64_t kCacheLine = 64;
 constexpr uint64_t kMaxSpread = uint64_t{1} << 30;
-
-struct Saved {
-    uint8_t before[kNearJumpBytes];
-    uint8_t after[kNearJumpBytes];
-};
 
 uint64_t AddressOf(const void* pointer) noexcept { return reinterpret_cast<uintptr_t>(pointer); }
 
@@ -35,28 +33,20 @@ RedirectResult Refused(Refusal refusal, const char* name, const char* call = nul
     return result;
 }
 
-// Bytes from `entry` to the end of its committed, executable region; 0 when it is not in one.
-size_t ReadableCode(const void* entry) noexcept {
-    MEMORY_BASIC_INFORMATION information;
-    if (VirtualQuery(entry, &information, sizeof information) == 0) return 0;
-    constexpr DWORD kExecutable =
-        PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
-    if (information.State != MEM_COMMIT || (information.Protect & kExecutable) == 0 ||
-        (information.Protect & PAGE_GUARD) != 0) {
-        return 0;
-    }
-    return static_cast<size_t>(AddressOf(information.BaseAddress) + information.RegionSize -
-                               AddressOf(entry));
-}
-
-Refusal Relocate(const void* entry, uint64_t address, RelocatedEntry& relocated) noexcept {
+// Relocates an entry for `address`, and describes the trampoline in `info`.
+Refusal Relocate(const void* entry, FirstJump first, uint64_t address, RelocatedEntry& relocated,
+                 uint8_t* info, Unwinding& unwinding) noexcept {
     const size_t readable = ReadableCode(entry);
     if (readable < kNearJumpBytes) return Refusal::kNotCode;
     const auto* const code = static_cast<const uint8_t*>(entry);
-    const Refusal refusal = RelocateEntry(code, readable, kNearJumpBytes, address, relocated);
+    const Refusal refusal =
+        RelocateEntry(code, readable, kNearJumpBytes, address, relocated, first);
     if (refusal != Refusal::kNone) return refusal;
-    return HasBranchIntoEntry(code, readable, kNearJumpBytes) ? Refusal::kBranchIntoEntry
-                                                              : Refusal::kNone;
+    if (HasBranchIntoEntry(code, readable, kNearJumpBytes)) return Refusal::kBranchIntoEntry;
+    unwinding = DescribeTrampoline(entry, relocated, info);
+    // What is called returns into the trampoline, and an exception may have to pass.
+    const bool passable = unwinding == Unwinding::kDescribed || !relocated.has_call;
+    return passable ? Refusal::kNone : Refusal::kCallInEntry;
 }
 
 bool Overlaps(const RedirectRequest* requests, size_t index) noexcept {
@@ -68,52 +58,6 @@ bool Overlaps(const RedirectRequest* requests, size_t index) noexcept {
     return false;
 }
 
-// The eight bytes that one locked exchange replaces. Within one cache line it is a single store for
-// every other processor; where the entry straddles two, the exchange is still atomic, only slow.
-uint8_t* WindowAround(uint8_t* at) noexcept {
-    const uint64_t in_line = AddressOf(at) % kCacheLine;
-    const bool moved = in_line + 8 > kCacheLine && in_line + kNearJumpBytes <= kCacheLine;
-    return moved ? at - (in_line + 8 - kCacheLine) : at;
-}
-
-// Replaces the five bytes at `at`, which must be `expected`.
-bool ReplaceBytes(uint8_t* at, const uint8_t* expected, const uint8_t* bytes) noexcept {
-    uint8_t* const window = WindowAround(at);
-    const auto offset = static_cast<size_t>(at - window);
-    uint64_t old_word;
-    memcpy(&old_word, window, sizeof old_word);
-    for (;;) {
-        uint64_t new_word = old_word;
-        if (memcmp(reinterpret_cast<uint8_t*>(&old_word) + offset, expected, kNearJumpBytes) != 0) {
-            return false;
-        }
-        memcpy(reinterpret_cast<uint8_t*>(&new_word) + offset, bytes, kNearJumpBytes);
-        const auto seen = static_cast<uint64_t>(InterlockedCompareExchange64(
-            reinterpret_cast<volatile LONG64*>(window), static_cast<LONG64>(new_word),
-            static_cast<LONG64>(old_word)));
-        if (seen == old_word) return true;
-        old_word = seen;
-    }
-}
-
-// Makes the bytes writable for as long as they are written. The page stays executable meanwhile: the
-// functions that change protections live in pages like it, perhaps in this one.
-Refusal WriteEntry(void* entry, const uint8_t* expected, const uint8_t* bytes,
-                   ProtectFunction protect, uint32_t& error) noexcept {
-    auto* const at = static_cast<uint8_t*>(entry);
-    uint8_t* const window = WindowAround(at);
-    DWORD protection = 0;
-    if (!protect(window, 8, PAGE_EXECUTE_READWRITE, &protection)) {
-        error = GetLastError();
-        return Refusal::kProtect;
-    }
-    const bool replaced = ReplaceBytes(at, expected, bytes);
-    DWORD ignored;
-    protect(window, 8, protection, &ignored);
-    FlushInstructionCache(GetCurrentProcess(), at, kNearJumpBytes);
-    return replaced ? Refusal::kNone : Refusal::kWrite;
-}
-
 class Transaction {
 public:
     Transaction(const RedirectRequest* requests, size_t count,
@@ -123,22 +67,31 @@ public:
     RedirectResult Prepare() noexcept;
     RedirectResult Write() noexcept;
     void* memory() const noexcept { return block_; }
+    void* table() const noexcept { return table_added_ ? table_ : nullptr; }
 
 private:
     uint8_t* Slot(size_t i) const noexcept { return block_ + i * kSlotBytes; }
     RedirectResult Allocate() noexcept;
     RedirectResult PrepareOne(size_t i) noexcept;
+    bool AddFunctionTable() noexcept;
+    void FreeBlock() noexcept;
+    RedirectResult Unprotect() noexcept;
+    void Protect(size_t count) noexcept;
     RedirectResult HoldThreads(OtherThreads& threads) const noexcept;
     RedirectResult WriteAll() noexcept;
     void Publish(bool trampolines) const noexcept;
-    void RollBack(size_t written) noexcept;
 
     const RedirectRequest* requests_;
     size_t count_;
     const RedirectOptions& options_;
+    Originals originals_;
     uint8_t* block_ = nullptr;
     size_t block_bytes_ = 0;
-    Saved saved_[kMaxRedirects];
+    RUNTIME_FUNCTION* table_ = nullptr;  // in the block, behind the slots
+    size_t table_count_ = 0;
+    bool table_added_ = false;
+    size_t written_ = 0;
+    CodePatch patches_[kMaxRedirects];
 };
 
 RedirectResult Transaction::Allocate() noexcept {
@@ -156,11 +109,12 @@ RedirectResult Transaction::Allocate() noexcept {
         const uint64_t base = AddressOf(information.AllocationBase);
         if (base < begin) begin = base;
     }
-    block_bytes_ = count_ * kSlotBytes;
+    block_bytes_ = count_ * (kSlotBytes + sizeof(RUNTIME_FUNCTION));
     block_ = static_cast<uint8_t*>(AllocateNear(ReachOf(begin, end), begin, end, block_bytes_));
     if (block_ == nullptr) {
         return Refused(Refusal::kNoMemoryNear, requests_[0].name, "VirtualAlloc", GetLastError());
     }
+    table_ = reinterpret_cast<RUNTIME_FUNCTION*>(Slot(count_));
     return {};
 }
 
@@ -171,20 +125,34 @@ RedirectResult Transaction::PrepareOne(size_t i) noexcept {
     RelocatedEntry relocated;
     memset(slot, 0xcc, kSlotBytes);
     if (Overlaps(requests_, i)) return Refused(Refusal::kOverlap, request.name);
-    const Refusal refusal = Relocate(request.entry, AddressOf(trampoline), relocated);
+    Unwinding unwinding = Unwinding::kLeaf;
+    const Refusal refusal = Relocate(request.entry, request.first, AddressOf(trampoline), relocated,
+                                     slot + kUnwindAt, unwinding);
     if (refusal != Refusal::kNone) return Refused(refusal, request.name);
     memcpy(trampoline, relocated.code, relocated.code_bytes);
     EmitFarJump(slot, AddressOf(request.replacement));
+    if (unwinding == Unwinding::kDescribed) {
+        const auto begin = static_cast<DWORD>(trampoline - block_);
+        table_[table_count_++] = {begin,
+                                  begin + static_cast<DWORD>(relocated.code_bytes),
+                                  {static_cast<DWORD>(slot + kUnwindAt - block_)}};
+    }
 
-    Saved& saved = saved_[i];
-    memcpy(saved.before, request.entry, kNearJumpBytes);
-    if (EmitJump(saved.after, AddressOf(request.entry), AddressOf(slot)) != kNearJumpBytes) {
+    CodePatch& patch = patches_[i];
+    patch.Begin(request.entry);
+    if (EmitJump(patch.after(), AddressOf(request.entry), AddressOf(slot)) != kNearJumpBytes) {
         return Refused(Refusal::kOutOfReach, request.name);
     }
     return {};
 }
 
 RedirectResult Transaction::Prepare() noexcept {
+    originals_ = ProveOriginals(requests_, count_);
+    for (size_t i = 0; i < count_; ++i) {
+        if ((originals_.unproven >> i & 1) != 0) {
+            return Refused(Refusal::kLeadsBack, requests_[i].name);
+        }
+    }
     RedirectResult result = Allocate();
     for (size_t i = 0; result.Done() && i < count_; ++i) result = PrepareOne(i);
     if (result.Done()) {
@@ -195,29 +163,34 @@ RedirectResult Transaction::Prepare() noexcept {
         }
         FlushInstructionCache(GetCurrentProcess(), block_, block_bytes_);
     }
-    if (!result.Done()) FreeNear(block_);
+    if (result.Done() && !AddFunctionTable()) {
+        result = Refused(Refusal::kNoMemoryNear, requests_[0].name, "RtlAddFunctionTable",
+                         ERROR_NOT_ENOUGH_MEMORY);
+    }
+    if (!result.Done()) FreeBlock();
     return result;
+}
+
+// Sorted by address, as the slots are.
+bool Transaction::AddFunctionTable() noexcept {
+    if (table_count_ == 0) return true;
+    table_added_ = RtlAddFunctionTable(table_, static_cast<DWORD>(table_count_), AddressOf(block_));
+    return table_added_;
+}
+
+void Transaction::FreeBlock() noexcept {
+    if (table_added_) RtlDeleteFunctionTable(table_);
+    FreeNear(block_);
 }
 
 // The functions as they were: the trampolines, or the entries themselves.
 void Transaction::Publish(bool trampolines) const noexcept {
     for (size_t i = 0; i < count_; ++i) {
-        if (requests_[i].original == nullptr) continue;
+        if (requests_[i].original == nullptr || (originals_.published >> i & 1) == 0) continue;
         std::atomic_ref<void*>(*requests_[i].original)
             .store(trampolines ? Slot(i) + kStubBytes : requests_[i].entry,
                    std::memory_order_release);
     }
-}
-
-void Transaction::RollBack(size_t written) noexcept {
-    for (size_t i = written; i-- > 0;) {
-        uint32_t ignored;
-        WriteEntry(requests_[i].entry, saved_[i].after, saved_[i].before, options_.protect,
-                   ignored);
-    }
-    Publish(/*trampolines=*/false);
-    // Once an entry led to the block, a thread may be in it: then it stays, unused.
-    if (written == 0) FreeNear(block_);
 }
 
 RedirectResult Transaction::HoldThreads(OtherThreads& threads) const noexcept {
@@ -238,30 +211,45 @@ RedirectResult Transaction::HoldThreads(OtherThreads& threads) const noexcept {
     return {};
 }
 
-RedirectResult Transaction::WriteAll() noexcept {
+RedirectResult Transaction::Unprotect() noexcept {
     for (size_t i = 0; i < count_; ++i) {
-        uint32_t error = 0;
-        const Refusal refusal = i + 1 == options_.fail_at_write
-                                    ? Refusal::kInjectedFault
-                                    : WriteEntry(requests_[i].entry, saved_[i].before,
-                                                 saved_[i].after, options_.protect, error);
-        if (refusal == Refusal::kNone) continue;
-        RollBack(i);
-        return Refused(refusal, requests_[i].name, error != 0 ? "VirtualProtect" : nullptr, error);
+        if (patches_[i].Unprotect(options_.protect)) continue;
+        const uint32_t error = GetLastError();
+        Protect(i);
+        return Refused(Refusal::kProtect, requests_[i].name, "VirtualProtect", error);
+    }
+    return {};
+}
+
+void Transaction::Protect(size_t count) noexcept {
+    for (size_t i = count; i-- > 0;) patches_[i].Protect(options_.protect);
+}
+
+// While threads are held: calls nothing.
+RedirectResult Transaction::WriteAll() noexcept {
+    Publish(/*trampolines=*/true);
+    for (; written_ < count_; ++written_) {
+        const bool fails = written_ + 1 == options_.fail_at_write;
+        if (!fails && patches_[written_].Write()) continue;
+        for (size_t i = written_; i-- > 0;) patches_[i].Undo();
+        Publish(/*trampolines=*/false);
+        return Refused(fails ? Refusal::kInjectedFault : Refusal::kWrite, requests_[written_].name);
     }
     return {};
 }
 
 RedirectResult Transaction::Write() noexcept {
-    OtherThreads threads;
-    if (options_.hold_threads) {
-        if (const RedirectResult result = HoldThreads(threads); !result.Done()) {
-            FreeNear(block_);
-            return result;
-        }
+    RedirectResult result = Unprotect();
+    if (result.Done()) {
+        OtherThreads threads;
+        if (options_.hold_threads) result = HoldThreads(threads);
+        if (result.Done()) result = WriteAll();
+        threads.Release();
+        Protect(count_);
     }
-    Publish(/*trampolines=*/true);
-    return WriteAll();
+    // Once an entry led to the block, a thread may be in it: then it stays, unused.
+    if (!result.Done() && written_ == 0) FreeBlock();
+    return result;
 }
 
 }  // namespace
@@ -273,7 +261,10 @@ RedirectResult RedirectAll(const RedirectRequest* requests, size_t count,
     Transaction transaction(requests, count, options);
     RedirectResult result = transaction.Prepare();
     if (result.Done()) result = transaction.Write();
-    if (result.Done()) result.memory = transaction.memory();
+    if (result.Done()) {
+        result.memory = transaction.memory();
+        result.unwind_data = transaction.table();
+    }
     return result;
 }
 
@@ -283,14 +274,19 @@ void PutRefusal(os::TextSink& text, const RedirectResult& result) noexcept {
     text.Put(": ").Put(result.call).Put(" failed (error ").PutDecimal(result.system_error).Put(")");
 }
 
-Refusal CheckEntry(const void* entry, bool calls) noexcept {
+Refusal CheckEntry(const void* entry, FirstJump first) noexcept {
     // Relocated to where it stands, so that everything is in reach.
     RelocatedEntry relocated;
-    const Refusal refusal = Relocate(entry, AddressOf(entry), relocated);
-    return refusal == Refusal::kNone && relocated.has_call && !calls ? Refusal::kCallInEntry
-                                                                     : refusal;
+    alignas(4) uint8_t info[kMaxUnwindBytes];
+    Unwinding unwinding;
+    return Relocate(entry, first, AddressOf(entry), relocated, info, unwinding);
 }
 
-void ForgetRedirects(const RedirectResult& result) noexcept { FreeNear(result.memory); }
+void ForgetRedirects(const RedirectResult& result) noexcept {
+    if (result.unwind_data != nullptr) {
+        RtlDeleteFunctionTable(static_cast<RUNTIME_FUNCTION*>(result.unwind_data));
+    }
+    FreeNear(result.memory);
+}
 
 }  // namespace strata::override

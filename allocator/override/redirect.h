@@ -1,11 +1,12 @@
 // Redirects entry points of loaded modules to functions of ours, several as one transaction: either
 // all are redirected, or no byte of the process has changed.
 //
-// Order of work: decode and relocate every entry, write stubs and trampolines into one block within
-// reach, make the block executable and no longer writable, publish the trampolines' addresses, and
-// only then overwrite each entry by `jmp rel32` to its stub (`jmp [rip]` to the replacement). For as
-// long as entries are written, all other threads are suspended, none of them between the first
-// instructions of an entry (see other_threads.h). Each entry is overwritten by one locked instruction
+// Order of work: decode and relocate every entry, write stubs, trampolines and their unwind data into one block
+// within reach, make the block executable and no longer writable, make the entries writable, publish the
+// trampolines' addresses, and only then overwrite each entry by `jmp rel32` to its stub (`jmp [rip]` to the
+// replacement). For as long as entries are written, all other threads are suspended, none of them between the first
+// instructions of an entry (see other_threads.h), and nothing is called: a call may have been redirected by somebody
+// else, whose code waits for a thread that is held. Each entry is overwritten by one locked instruction
 // all the same: a thread that the system starts meanwhile finds the old function or the new one.
 //
 // Nothing here allocates from a heap or takes a lock.
@@ -15,6 +16,7 @@
 #include <cstdint>
 
 #include "os/text.h"
+#include "override/code_patch.h"
 #include "override/relocate.h"
 #include "override/windows_api.h"
 
@@ -24,20 +26,23 @@ struct RedirectRequest {
     const char* name;         // for messages
     void* entry;              // what to redirect
     const void* replacement;  // where to
-    void** original;          // receives the trampoline: the function as it was; may be nullptr
+    // Receives the trampoline: the function as it was; may be nullptr. Several may share one: then it is that of
+    // a function which does not come to another of them (see originals.h).
+    void** original;
+    FirstJump first =
+        FirstJump::kRefused;  // kMoved: the entry is a jump, and known to be the module's own
 };
 
 struct RedirectResult {
     Refusal refusal = Refusal::kNone;
-    const char* name = nullptr;  // the request that failed
-    const char* call = nullptr;  // the system call that failed, if one did
-    uint32_t system_error = 0;   // and its error
-    void* memory = nullptr;      // done: the stubs and trampolines; see ForgetRedirects
+    const char* name = nullptr;   // the request that failed
+    const char* call = nullptr;   // the system call that failed, if one did
+    uint32_t system_error = 0;    // and its error
+    void* memory = nullptr;       // done: the stubs and trampolines; see ForgetRedirects
+    void* unwind_data = nullptr;  // ... and the table for them
 
     bool Done() const noexcept { return refusal == Refusal::kNone; }
 };
-
-using ProtectFunction = BOOL(WINAPI*)(void* address, SIZE_T bytes, DWORD protection, DWORD* old);
 
 struct RedirectOptions {
     // Whether other threads may run in the entries' module, so that they must be held. Not, when the
@@ -62,10 +67,8 @@ RedirectResult RedirectAll(const RedirectRequest* requests, size_t count,
 // REQUIRES: !result.Done().
 void PutRefusal(os::TextSink& text, const RedirectResult& result) noexcept;
 
-// Whether one entry could be redirected; changes nothing. Without `calls`, an entry is refused that
-// has a call in the bytes to be moved: what that calls returns into the trampoline, which has no unwind
-// data, so that no exception can pass.
-Refusal CheckEntry(const void* entry, bool calls = true) noexcept;
+// Whether one entry could be redirected; changes nothing.
+Refusal CheckEntry(const void* entry, FirstJump first = FirstJump::kRefused) noexcept;
 
 // Gives the memory of redirects back whose module is no longer mapped, together with the functions that
 // led to it.

@@ -1,8 +1,9 @@
 #include "override/relocate.h"
 
-#include <Zydis/Zydis.h>
-
 #include <cstring>
+#include <initializer_list>
+
+#include "override/instruction.h"
 
 namespace strata::override {
 
@@ -14,53 +15,6 @@ constexpr size_t kCounterBranchBytes = 9;    // jrcxz +2; jmp +5; jmp rel32
 // How far a body is followed. A compiler puts branches back to the first instruction but one only in
 // small functions without a prologue.
 constexpr size_t kMaxBodyBytes = 4096;
-
-class Decoder {
-public:
-    Decoder() noexcept {
-        ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    }
-    bool Decode(const uint8_t* code, size_t bytes, ZydisDecodedInstruction& out) const noexcept {
-        ZydisDecoderContext context;
-        return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder_, &context, code, bytes, &out));
-    }
-
-private:
-    ZydisDecoder decoder_;
-};
-
-bool IsRelativeBranch(const ZydisDecodedInstruction& instruction) noexcept {
-    return instruction.raw.imm[0].is_relative;
-}
-
-// A memory operand relative to the next instruction: mod 0, r/m 5 in 64-bit mode.
-bool IsRipRelative(const ZydisDecodedInstruction& instruction) noexcept {
-    return (instruction.attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0 &&
-           instruction.raw.modrm.mod == 0 && instruction.raw.modrm.rm == 5;
-}
-
-bool IsJump(const ZydisDecodedInstruction& instruction) noexcept {
-    return instruction.mnemonic == ZYDIS_MNEMONIC_JMP;
-}
-
-// Execution does not continue behind it.
-bool EndsFlow(const ZydisDecodedInstruction& instruction) noexcept {
-    switch (instruction.mnemonic) {
-        case ZYDIS_MNEMONIC_JMP:
-        case ZYDIS_MNEMONIC_RET:
-        case ZYDIS_MNEMONIC_IRET:
-        case ZYDIS_MNEMONIC_IRETD:
-        case ZYDIS_MNEMONIC_IRETQ:
-        case ZYDIS_MNEMONIC_UD0:
-        case ZYDIS_MNEMONIC_UD1:
-        case ZYDIS_MNEMONIC_UD2:
-            return true;
-        case ZYDIS_MNEMONIC_INT:  // int 0x29: fail fast
-            return instruction.raw.imm[0].value.u == 0x29;
-        default:
-            return false;
-    }
-}
 
 bool IsUnsafe(const ZydisDecodedInstruction& instruction) noexcept {
     switch (instruction.mnemonic) {
@@ -75,11 +29,6 @@ bool IsUnsafe(const ZydisDecodedInstruction& instruction) noexcept {
 }
 
 uint64_t AddressOf(const uint8_t* code) noexcept { return reinterpret_cast<uintptr_t>(code); }
-
-uint64_t BranchTarget(const ZydisDecodedInstruction& instruction, const uint8_t* at) noexcept {
-    return AddressOf(at) + instruction.length +
-           static_cast<uint64_t>(instruction.raw.imm[0].value.s);
-}
 
 // Appends to a trampoline that will run at another address than where it is written.
 class Emitter {
@@ -159,8 +108,7 @@ Refusal RelocateOne(const ZydisDecodedInstruction& instruction, const uint8_t* a
     const uint64_t next = emitter.Address() + instruction.length;
     uint8_t* const copy = emitter.Put(at, instruction.length);
     if (!IsRipRelative(instruction)) return Refusal::kNone;
-    const uint64_t target =
-        AddressOf(at) + instruction.length + static_cast<uint64_t>(instruction.raw.disp.value);
+    const uint64_t target = OperandOf(instruction, at);
     // An address-size prefix cuts the sum to 32 bits, so that it means something else elsewhere.
     if (instruction.address_width != 64) return Refusal::kUnsafeInstruction;
     if (!InReach(next, target)) return Refusal::kOutOfReach;
@@ -205,7 +153,9 @@ const char* RefusalText(Refusal refusal) noexcept {
         case Refusal::kNotCode:
             return "it is not in executable memory";
         case Refusal::kCallInEntry:
-            return "a call stands in its first bytes";
+            return "a call stands in its first bytes, and it has no unwind data";
+        case Refusal::kLeadsBack:
+            return "it may come back to another redirected function of its kind for ever";
         case Refusal::kOverlap:
             return "it shares its first bytes with another function";
         case Refusal::kNoMemoryNear:
@@ -239,20 +189,42 @@ size_t EmitJump(uint8_t* code, uint64_t address, uint64_t target) noexcept {
     return kNearJumpBytes;
 }
 
+namespace {
+
+// The end of a trampoline; `code` has room for a far jump.
+size_t EmitJumpBack(uint8_t* code, uint64_t address, uint64_t target) noexcept {
+    const uint64_t first = address + kNearConditionalBytes;
+    const uint64_t second = first + kNearConditionalBytes;
+    if (!InReach(first, target) || !InReach(second, target)) return EmitFarJump(code, target);
+    for (const uint64_t from : {first, second}) {  // jo, jno
+        const auto distance = static_cast<int32_t>(target - from);
+        code[0] = 0x0f;
+        code[1] = from == first ? 0x80 : 0x81;
+        memcpy(code + 2, &distance, sizeof distance);
+        code += kNearConditionalBytes;
+    }
+    return 2 * kNearConditionalBytes;
+}
+
+}  // namespace
+
 Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_bytes,
-                      uint64_t address, RelocatedEntry& relocated) noexcept {
+                      uint64_t address, RelocatedEntry& relocated, FirstJump first) noexcept {
     const Decoder decoder;
     Emitter emitter(relocated, address);
     const uint8_t* const end = entry + readable_bytes;
     const uint8_t* at = entry;
     relocated.covered_bytes = 0;
     relocated.has_call = false;
+    relocated.moved = 0;
     while (at < entry + patch_bytes) {
         ZydisDecodedInstruction instruction;
         if (at >= end || !decoder.Decode(at, static_cast<size_t>(end - at), instruction)) {
             return Refusal::kUnknownInstruction;
         }
-        if (at == entry && IsJump(instruction)) return Refusal::kAlreadyRedirected;
+        if (at == entry && IsJump(instruction) && first == FirstJump::kRefused) {
+            return Refusal::kAlreadyRedirected;
+        }
         if (IsUnsafe(instruction)) return Refusal::kUnsafeInstruction;
         if (IsRelativeBranch(instruction)) {
             const uint64_t offset = BranchTarget(instruction, at) - AddressOf(entry);
@@ -263,6 +235,8 @@ Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_
             return refusal;
         }
         at += instruction.length;
+        relocated.ends[relocated.moved++] = {static_cast<uint8_t>(at - entry),
+                                             static_cast<uint8_t>(relocated.code_bytes)};
         if (instruction.meta.category == ZYDIS_CATEGORY_CALL) {
             relocated.has_call = true;
             // Threads that are in what it calls would return into the jump.
@@ -278,7 +252,7 @@ Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_
     // only the first patch_bytes bytes are overwritten.
     if (!emitter.HasRoom(kFarJumpBytes)) return Refusal::kOutOfReach;
     relocated.code_bytes +=
-        EmitJump(relocated.code + relocated.code_bytes, emitter.Address(), AddressOf(at));
+        EmitJumpBack(relocated.code + relocated.code_bytes, emitter.Address(), AddressOf(at));
     relocated.covered_bytes = static_cast<size_t>(at - entry);
     return Refusal::kNone;
 }

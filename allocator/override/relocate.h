@@ -2,7 +2,9 @@
 // jump while the function stays callable. Decoding is Zydis's; nothing here is a byte pattern.
 //
 // A relocated entry is a trampoline: the copied instructions, their relative operands corrected for
-// the new address, followed by a jump to the first instruction that was not copied.
+// the new address, followed by a jump to the first instruction that was not copied. That jump is a pair of
+// conditional ones, of which one is always taken: where the copied instructions have moved the stack pointer, a
+// plain `jmp` would look like the end of a function to whoever unwinds the stack (Microsoft, "x64 prolog and epilog").
 //
 // What cannot be moved with certainty is refused: the caller then leaves the function alone.
 #pragma once
@@ -15,14 +17,15 @@ namespace strata::override {
 // Why a function cannot be redirected.
 enum class Refusal : uint8_t {
     kNone,
-    kAlreadyRedirected,   // the entry is a jump: somebody else's, or a stub that leads elsewhere
+    kAlreadyRedirected,   // the entry is a jump that leads out of its module
     kUnknownInstruction,  // bytes that are not an instruction the decoder knows
     kUnsafeInstruction,   // a breakpoint, a privileged instruction, a transaction
     kTooShort,            // the function ends before the bytes that a jump needs
     kBranchIntoEntry,     // some branch of the function leads into the bytes to be overwritten
     kOutOfReach,          // a relative operand cannot reach its target from the trampoline
     kNotCode,             // not committed, executable memory
-    kCallInEntry,         // a call stands there, and the caller asked for none (see CheckEntry)
+    kCallInEntry,         // a call stands there, in a function without unwind data for its copy
+    kLeadsBack,           // the function as it was comes back to an entry that shares its original
     kOverlap,             // two requests want the same bytes
     kNoMemoryNear,        // no free address range within reach
     kProtect,             // the system did not let the page be written
@@ -42,18 +45,34 @@ inline constexpr size_t kFarJumpBytes = 14;
 // The longest trampoline: a 15-byte instruction after four bytes of others, of which the worst are
 // two loop instructions (9 bytes each once relocated), and a far jump back.
 inline constexpr size_t kMaxTrampolineBytes = 64;
+// The most instructions that begin within the bytes of a near jump.
+inline constexpr size_t kMaxMoved = kNearJumpBytes;
 
 struct RelocatedEntry {
     uint8_t code[kMaxTrampolineBytes];
     size_t code_bytes = 0;     // used bytes of `code`
     size_t covered_bytes = 0;  // bytes of the entry that `code` stands for: whole instructions
-    bool has_call = false;     // a call is among them: it returns to where no unwind data is
+    bool has_call = false;     // a call is among them: it returns into the trampoline
+    // Where each of the moved instructions ends, in the entry and in the trampoline.
+    struct End {
+        uint8_t entry;
+        uint8_t trampoline;
+    };
+    End ends[kMaxMoved] = {};
+    size_t moved = 0;
+};
+
+// What a jump at the very entry means.
+enum class FirstJump : uint8_t {
+    kRefused,  // somebody else's redirect
+    kMoved,    // the caller knows where it leads, and wants it in the trampoline
 };
 
 // Relocates at least `patch_bytes` bytes of whole instructions from `entry`, for execution at
 // `address`. `readable_bytes` bytes from `entry` may be read; instructions behind them do not exist.
 Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_bytes,
-                      uint64_t address, RelocatedEntry& relocated) noexcept;
+                      uint64_t address, RelocatedEntry& relocated,
+                      FirstJump first = FirstJump::kRefused) noexcept;
 
 // Whether a branch in the function's body leads into (entry, entry + patch_bytes). The body is
 // followed from `entry` to the return or jump behind which no branch leads, or to `readable_bytes`.

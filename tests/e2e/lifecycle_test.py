@@ -130,6 +130,7 @@ class Decline(Case):
     """Where redirecting is forbidden or unsafe, nothing is changed, and the reason is told."""
 
     REASONS = (("guard", "the process forbids dynamic code (arbitrary code guard)"),
+               ("arm64", "this is an x64 program on ARM64 Windows"),
                ("slots", "no thread slot is free that is set without a heap call"),
                ("unknown", "RtlWalkHeap cannot be redirected: its entry has an unknown instruction"),
                ("breakpoint", "RtlWalkHeap cannot be redirected: its entry has an instruction that cannot be moved"),
@@ -158,7 +159,9 @@ class Counted(Case):
               "RtlMultipleFreeHeap"}
     HEAPS = {"RtlCreateHeap", "RtlDestroyHeap", "RtlWalkHeap", "RtlLockHeap", "RtlUnlockHeap", "RtlCompactHeap",
              "RtlQueryHeapInformation", "RtlSetHeapInformation"}
-    STRATA_ONLY = {"RtlValidateProcessHeaps", "RtlFreeUnicodeString", "RtlFreeAnsiString", "RtlFreeOemString"}
+    STRATA_ONLY = {"RtlValidateProcessHeaps", "RtlFreeUnicodeString", "RtlFreeAnsiString", "RtlFreeOemString",
+                   "RtlFreeUTF8String"}
+    TAGGED = 400  # allocations with a tag in their flags
 
     def test_every_entry(self):
         all_of_them = ["all"] if os.name == "nt" else []
@@ -175,6 +178,9 @@ class Counted(Case):
                 self.assertGreaterEqual(entry["strata"], self.CALLS)
                 if name not in self.STRATA_ONLY:
                     self.assertGreaterEqual(entry["original"] + entry["foreign"], self.CALLS)
+        # Those with a tag are like the others.
+        self.assertGreaterEqual(entries["RtlAllocateHeap"]["strata"], self.TAGGED)
+        self.assertLess(entries["RtlAllocateHeap"]["original"], self.TAGGED)
         print(f"  {len(entries)} entries counted")
 
 

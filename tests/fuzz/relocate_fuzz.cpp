@@ -121,9 +121,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     FUZZ_CHECK(relocated.covered_bytes >= patch_bytes);
     const uint8_t* const jump_at = copy.at();
     const Instruction jump = copy.Next();
-    FUZZ_CHECK(jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP);
-    uint64_t target = jump.IsBranch() ? jump.Target() : 0;
-    if (!jump.IsBranch()) std::memcpy(&target, jump_at + 6, sizeof target);
-    FUZZ_CHECK(target == from + relocated.covered_bytes);
+    const uint64_t behind = from + relocated.covered_bytes;
+    if (jump.IsBranch()) {  // jo and jno, of which one is taken
+        const Instruction second = copy.Next();
+        FUZZ_CHECK(jump.decoded.mnemonic == ZYDIS_MNEMONIC_JO && jump.Target() == behind);
+        FUZZ_CHECK(second.decoded.mnemonic == ZYDIS_MNEMONIC_JNO && second.Target() == behind);
+        return 0;
+    }
+    uint64_t target = 0;
+    std::memcpy(&target, jump_at + 6, sizeof target);
+    FUZZ_CHECK(jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP && target == behind);
     return 0;
 }

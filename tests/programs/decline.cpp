@@ -44,6 +44,12 @@ void Overwrite(const char* module, const char* function, const void* bytes, size
     FlushInstructionCache(GetCurrentProcess(), at, size);
 }
 
+void AnswerBy(const char* function, const void* target) {
+    unsigned char jump[14] = {0xff, 0x25};
+    std::memcpy(jump + 6, &target, sizeof target);
+    Overwrite("kernel32.dll", function, jump, sizeof jump);
+}
+
 // Answers for systems that accept the policy without keeping to it.
 BOOL WINAPI GuardedPolicy(HANDLE, PROCESS_MITIGATION_POLICY policy, PVOID buffer, SIZE_T bytes) {
     std::memset(buffer, 0, bytes);
@@ -63,11 +69,15 @@ void ForbidDynamicCode() {
     SetProcessMitigationPolicy(ProcessDynamicCodePolicy, &policy, sizeof policy);
     if (ask()) return;
     // Wine knows no such policy. Then the question is answered here.
-    unsigned char jump[14] = {0xff, 0x25};
-    const auto* const target = reinterpret_cast<const void*>(&GuardedPolicy);
-    std::memcpy(jump + 6, &target, sizeof target);
-    Overwrite("kernel32.dll", "GetProcessMitigationPolicy", jump, sizeof jump);
+    AnswerBy("GetProcessMitigationPolicy", reinterpret_cast<const void*>(&GuardedPolicy));
     CHECK(ask());
+}
+
+// What Windows on ARM64 says of an x64 program.
+BOOL WINAPI EmulatedMachines(HANDLE, USHORT* process, USHORT* native) {
+    *process = IMAGE_FILE_MACHINE_UNKNOWN;
+    *native = IMAGE_FILE_MACHINE_ARM64;
+    return TRUE;
 }
 
 // RtlWalkHeap, because nobody calls it meanwhile.
@@ -78,6 +88,9 @@ void Prepare(const std::string& manner) {
     const unsigned char far_jump[] = {0xff, 0x25, 0x00, 0x10, 0x00, 0x00};
     const unsigned char branch[] = {0xff, 0xc9, 0x75, 0xfd, 0xc3};  // to its second byte
     if (manner == "guard") return ForbidDynamicCode();
+    if (manner == "arm64") {
+        return AnswerBy("IsWow64Process2", reinterpret_cast<const void*>(&EmulatedMachines));
+    }
     if (manner == "slots") {  // TlsAlloc's, of which 64 lie in the TEB
         while (TlsAlloc() < 64) {
         }

@@ -11,12 +11,17 @@
 namespace {
 
 constexpr int kCalls = 5;
+constexpr int kTagged = 100;  // with each tag
 
 template <typename Function>
 Function* Find(const char* name) {
     const FARPROC function = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), name);
     CHECK(function != nullptr);
     return reinterpret_cast<Function*>(reinterpret_cast<void*>(function));
+}
+
+bool Has(const char* name) {
+    return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), name) != nullptr;
 }
 
 struct WalkEntry {
@@ -27,6 +32,21 @@ struct WalkEntry {
     WORD flags;
     void* rest[4];
 };
+
+// With tags in the flags (HEAP_MAKE_TAG_FLAGS), which mean nothing as long as tagging is off.
+void Tagged(void* heap) {
+    for (const ULONG tag : {1u, 5u, 32u, 0xFFFu}) {
+        const ULONG flags = HEAP_ZERO_MEMORY | tag << 18;
+        for (int i = 0; i < kTagged; ++i) {
+            auto* const block = static_cast<char*>(
+                Find<void * NTAPI(void*, ULONG, SIZE_T)>("RtlAllocateHeap")(heap, flags, 100));
+            CHECK(block != nullptr && block[0] == 0 && block[99] == 0);
+            CHECK(Find<SIZE_T NTAPI(void*, ULONG, void*)>("RtlSizeHeap")(heap, flags, block) ==
+                  100);
+            CHECK(Find<BOOLEAN NTAPI(void*, ULONG, void*)>("RtlFreeHeap")(heap, flags, block));
+        }
+    }
+}
 
 void Blocks(void* heap) {
     for (int i = 0; i < kCalls; ++i) {
@@ -99,13 +119,15 @@ int main(int count, char**) {
     Several(GetProcessHeap());
     for (int i = 0; i < kCalls; ++i) {
         if (count > 1) Find<BOOLEAN NTAPI()>("RtlValidateProcessHeaps")();
-        for (const char* const name :
-             {"RtlFreeUnicodeString", "RtlFreeAnsiString", "RtlFreeOemString"}) {
+        for (const char* const name : {"RtlFreeUnicodeString", "RtlFreeAnsiString",
+                                       "RtlFreeOemString", "RtlFreeUTF8String"}) {
+            if (!Has(name)) continue;  // RtlFreeUTF8String is Windows 10's
             UNICODE_STRING text = {2, 100,
                                    static_cast<wchar_t*>(HeapAlloc(GetProcessHeap(), 0, 100))};
             Find<void NTAPI(UNICODE_STRING*)>(name)(&text);
         }
     }
+    Tagged(GetProcessHeap());
     for (int i = 0; i < kCalls; ++i) {
         void* const memory =
             VirtualAlloc(nullptr, kBytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);

@@ -19,7 +19,11 @@ Function Find(const char* name) {
     return reinterpret_cast<Function>(reinterpret_cast<void*>(function));
 }
 
-// All three have the same layout: two lengths and a pointer.
+bool Has(const char* name) {
+    return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), name) != nullptr;
+}
+
+// All have the same layout: two lengths and a pointer.
 using Counted = UNICODE_STRING;
 using FreeString = void(NTAPI*)(Counted*);
 
@@ -30,7 +34,8 @@ void Report(const char* name, const Counted& text) {
 
 void OurBuffers() {
     for (const char* const name :
-         {"RtlFreeUnicodeString", "RtlFreeAnsiString", "RtlFreeOemString"}) {
+         {"RtlFreeUnicodeString", "RtlFreeAnsiString", "RtlFreeOemString", "RtlFreeUTF8String"}) {
+        if (!Has(name)) continue;  // RtlFreeUTF8String is Windows 10's
         const auto release = Find<FreeString>(name);
         for (int i = 0; i < 1000; ++i) {
             Counted text = {20, 100, static_cast<wchar_t*>(HeapAlloc(GetProcessHeap(), 0, 100))};

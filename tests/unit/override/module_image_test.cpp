@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "code_memory.h"
+#include "override/windows_api.h"
 
 namespace strata::override {
 namespace {
@@ -62,28 +62,6 @@ TEST(ModuleImageTest, NothingWhereNothingIs) {
 TEST(ModuleImageTest, ForwardersAreTheOtherModules) {
     ASSERT_NE(nullptr, Loaders(L"kernel32.dll", "HeapAlloc"));
     EXPECT_EQ(nullptr, FindExport(FindImage(L"kernel32.dll"), "HeapAlloc"));
-}
-
-class FollowJumpsTest : public testing::Test {
-protected:
-    CodeMemory code_;
-    ModuleImage image_{reinterpret_cast<uintptr_t>(code_.at()), CodeMemory::kBytes};
-};
-
-TEST_F(FollowJumpsTest, InsideTheImage) {
-    code_.Write(0, {0xe9, 0xfb, 0, 0, 0});               // jmp 0x100
-    code_.Write(0x100, {0xe9, 0xfb, 0xff, 0, 0});        // jmp 0x10100, outside
-    code_.Write(0x200, {0xe9, 0xfb, 0xfd, 0xff, 0xff});  // jmp 0
-    code_.Write(0x300, {0x48, 0x89, 0xc8, 0xc3});        // no jump
-    EXPECT_EQ(code_.at(0x100), FollowJumps(image_, code_.at(0)));
-    EXPECT_EQ(code_.at(0x100), FollowJumps(image_, code_.at(0x100)));
-    EXPECT_EQ(code_.at(0x100), FollowJumps(image_, code_.at(0x200)));
-    EXPECT_EQ(code_.at(0x300), FollowJumps(image_, code_.at(0x300)));
-}
-
-TEST_F(FollowJumpsTest, ARingEnds) {
-    code_.Write(0, {0xe9, 0xfb, 0xff, 0xff, 0xff});  // jmp to itself
-    EXPECT_EQ(code_.at(0), FollowJumps(image_, code_.at(0)));
 }
 
 }  // namespace

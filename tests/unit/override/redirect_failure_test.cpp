@@ -106,10 +106,10 @@ TEST_F(NtdllTest, IsByteIdenticalAfterAFailureOfVirtualProtect) {
     const ModuleState before(image_);
     RedirectOptions options;
     options.protect = FailingProtect;
-    // The first call is for the trampolines; then each entry is made writable, and put back.
+    // The first call is for the trampolines; then all entries are made writable, and put back.
     for (uint32_t n = 0; n <= requests_.size(); ++n) {
         g_calls = 0;
-        g_fail_at = n == 0 ? 1 : 2 * n;
+        g_fail_at = n + 1;
         const RedirectResult result = RedirectAll(requests_.data(), requests_.size(), options);
         EXPECT_EQ(Refusal::kProtect, result.refusal);
         ASSERT_TRUE(before == ModuleState(image_)) << "call " << g_fail_at;

@@ -188,16 +188,15 @@ TEST(NearMemory, LiesWithinReachAndAwayFromTheModule) {
     FreeNear(block);
 }
 
-// Without calls: an exception could not pass through the trampoline's copy of one.
-TEST_F(RedirectTest, CheckEntryRefusesCallsWhenAsked) {
+// An exception could not pass through the trampoline's copy of one: the function has no unwind data.
+TEST_F(RedirectTest, ACallWithoutUnwindDataIsRefused) {
     CodeMemory code;
     code.Write(0, {0x48, 0x83, 0xec, 0x28, 0xe8, 0x10, 0, 0, 0, 0x48, 0x83, 0xc4, 0x28, 0xc3});
     code.Write(0x40, {0x48, 0x83, 0xec, 0x28, 0x31, 0xc0, 0xe8, 0x10, 0, 0, 0, 0x48, 0x83, 0xc4,
                       0x28, 0xc3});
-    EXPECT_EQ(Refusal::kNone, CheckEntry(code.at(0)));
-    EXPECT_EQ(Refusal::kCallInEntry, CheckEntry(code.at(0), false));
-    EXPECT_EQ(Refusal::kNone, CheckEntry(code.at(0x40), false));  // behind the moved bytes
-    EXPECT_EQ(Refusal::kAlreadyRedirected, CheckEntry(code.Write(0x80, {0xeb, 0x10}), false));
+    EXPECT_EQ(Refusal::kCallInEntry, CheckEntry(code.at(0)));
+    EXPECT_EQ(Refusal::kNone, CheckEntry(code.at(0x40)));  // behind the moved bytes
+    EXPECT_EQ(Refusal::kAlreadyRedirected, CheckEntry(code.Write(0x80, {0xeb, 0x10})));
 }
 
 TEST_F(RedirectTest, ForgottenMemoryIsFree) {

@@ -143,15 +143,24 @@ private:
         return ends ? "" : "nothing leads back";
     }
 
+    // jo and jno, of which one is taken; or, far away, jmp through a pointer.
     std::string JumpsBack() {
-        if (!Decode(b_, other_) || other_.decoded.mnemonic != ZYDIS_MNEMONIC_JMP) {
-            return "no jump back";
-        }
+        if (!Decode(b_, other_)) return "no jump back";
         uint64_t target = TargetOf(other_, AddressOf(b_));
         size_t bytes = other_.decoded.length;
-        if (other_.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+        if (other_.decoded.mnemonic == ZYDIS_MNEMONIC_JO) {
+            Instruction second;
+            if (!Decode(b_ + bytes, second) || second.decoded.mnemonic != ZYDIS_MNEMONIC_JNO ||
+                TargetOf(second, AddressOf(b_ + bytes)) != target) {
+                return "no second jump back";
+            }
+            bytes += second.decoded.length;
+        } else if (other_.decoded.mnemonic == ZYDIS_MNEMONIC_JMP &&
+                   other_.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY) {
             std::memcpy(&target, reinterpret_cast<const void*>(target), sizeof target);
             bytes += sizeof target;
+        } else {
+            return "no jump back";
         }
         if (target != AddressOf(a_)) return "the jump back leads elsewhere";
         return b_ + bytes == end_b_ ? "" : "something behind the jump back";
