@@ -86,9 +86,11 @@ InjectResult RemoteImage::Open() noexcept {
 InjectResult RemoteImage::Check() noexcept {
     if (headers_.Signature != IMAGE_NT_SIGNATURE ||
         headers_.FileHeader.Machine != IMAGE_FILE_MACHINE_AMD64 ||
-        headers_.OptionalHeader.Magic != IMAGE_NT_OPTIONAL_HDR64_MAGIC ||
-        headers_.OptionalHeader.NumberOfRvaAndSizes <= IMAGE_DIRECTORY_ENTRY_IAT) {
+        headers_.OptionalHeader.Magic != IMAGE_NT_OPTIONAL_HDR64_MAGIC) {
         return Refused(InjectError::kMachine);
+    }
+    if (headers_.OptionalHeader.NumberOfRvaAndSizes <= IMAGE_DIRECTORY_ENTRY_IAT) {
+        return Refused(InjectError::kHeaders);
     }
     const IMAGE_DATA_DIRECTORY& managed = Directory(IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR);
     if (headers_.OptionalHeader.NumberOfRvaAndSizes > IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR &&
@@ -165,8 +167,11 @@ InjectResult RemoteImage::SectionAround(DWORD rva, IMAGE_DATA_DIRECTORY& section
         IMAGE_SECTION_HEADER header;
         const InjectResult result = Read(table + i * sizeof header, &header, sizeof header);
         if (result.error != InjectError::kNone) return result;
-        if (rva >= header.VirtualAddress && rva - header.VirtualAddress < header.Misc.VirtualSize) {
-            section = {header.VirtualAddress, header.Misc.VirtualSize};
+        // Some linkers leave the size in memory empty: then it is that in the file.
+        const DWORD bytes =
+            header.Misc.VirtualSize != 0 ? header.Misc.VirtualSize : header.SizeOfRawData;
+        if (rva >= header.VirtualAddress && rva - header.VirtualAddress < bytes) {
+            section = {header.VirtualAddress, bytes};
             break;
         }
     }
@@ -212,6 +217,11 @@ void FillBlock(const InjectRequest& request, RemoteImage& image, uint64_t addres
     descriptor.Name = offset_of(offsetof(InjectionBlock, dll_name));
 }
 
+IMAGE_DATA_DIRECTORY OwnAddressTable(const RemoteImage& image, uint64_t address) noexcept {
+    return {static_cast<DWORD>(address + offsetof(InjectionBlock, address_thunks) - image.base()),
+            sizeof InjectionBlock::address_thunks};
+}
+
 }  // namespace
 
 const char* InjectErrorText(InjectError error) noexcept {
@@ -220,6 +230,8 @@ const char* InjectErrorText(InjectError error) noexcept {
             return "nothing is wrong";
         case InjectError::kMachine:
             return "it is not a 64-bit x86 program";
+        case InjectError::kHeaders:
+            return "its headers have too few data directories";
         case InjectError::kManaged:
             return "it is a .NET program of IL code only, which does not use its import table";
         case InjectError::kAlreadyThere:
@@ -255,13 +267,15 @@ InjectResult InjectImport(HANDLE process, const InjectRequest& request) noexcept
     }
     if (result.error != InjectError::kNone) return result;
 
-    // The loader makes the address table writable by its directory entry; where a linker left that
-    // empty, by the section around the import directory, which now is in no section.
+    // The loader makes the address tables writable by their directory entry; where a linker left that
+    // empty, by the section around the import directory, which now is in no section. An image for which it
+    // finds neither it refuses. A program without imports has no table but ours, which is always writable.
     IMAGE_DATA_DIRECTORY& table = image.Directory(IMAGE_DIRECTORY_ENTRY_IAT);
     if (table.VirtualAddress == 0 && count > 0) {
         result = image.SectionAround(block.import_directory.VirtualAddress, table);
         if (result.error != InjectError::kNone) return result;
     }
+    if (table.VirtualAddress == 0) table = OwnAddressTable(image, address);
     image.Directory(IMAGE_DIRECTORY_ENTRY_IMPORT) = {static_cast<DWORD>(array - image.base()),
                                                      static_cast<DWORD>(array_bytes)};
     image.Directory(IMAGE_DIRECTORY_ENTRY_BOUND_IMPORT) = {0, 0};

@@ -52,6 +52,7 @@ inline constexpr uint16_t kMarkerOrdinal = 1;
 enum class InjectError : uint8_t {
     kNone,
     kMachine,       // not a 64-bit x86 image
+    kHeaders,       // without room for the directories that a loader needs
     kManaged,       // IL-only .NET: its imports are not what is run
     kAlreadyThere,  // injected before
     kSystem,        // `call` failed with `system_error`

@@ -147,6 +147,12 @@ class Programs(Case):
     def test_no_runtime(self):
         self.compare("plain_heap")
 
+    def test_no_imports(self):
+        # No call of its own, so no share.
+        result, lines = self.statistics("no_imports", options=["--require"])
+        self.assertEqual((42, "", ""), (result.code, result.out, result.err.strip()))
+        self.assertEqual([True], [line["active"] for line in lines])
+
     def test_threads(self):
         self.compare("threads")
 
@@ -426,6 +432,15 @@ class Children(Case):
     def test_of_a_shell(self):
         result = run([launcher(), "--children", "cmd", "/c", program("family"), "child", "21"])
         self.assertEqual((21, "21: active\n"), (result.code, result.out), result.err)
+
+    def test_without_imports(self):
+        file = self.path("statistics.json")
+        result = run([launcher(), "--children", "--stats-file", windows_path(file), "cmd", "/c",
+                      program("no_imports")])
+        self.assertEqual((42, ""), (result.code, result.out), result.err)
+        with open(file, encoding="utf-8") as text:
+            programs = {line["program"]: line["active"] for line in map(json.loads, text)}
+        self.assertTrue(programs["strata_program_no_imports.exe"])
 
 
 class Misuse(Case):

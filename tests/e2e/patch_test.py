@@ -243,6 +243,11 @@ class Patched(PatchCase):
     def test_no_runtime(self):
         self.compare("plain_heap")
 
+    def test_no_imports(self):
+        result, lines = self.statistics(self.make(program("no_imports")))
+        self.assertEqual((42, "", ""), (result.code, result.out, result.err.strip()))
+        self.assertEqual([True], [line["active"] for line in lines])
+
     def test_threads(self):
         self.compare("threads")
 

@@ -91,16 +91,12 @@ void Finder::CheckKind() {
               "Windows would "
               "not start it; use strata-run");
     }
-    if (imports_.empty()) {
-        Never(Reason::kNoImports,
-              "it has no imports to put one in front of: it is packed, or finds what it needs by "
-              "itself; "
-              "use strata-run");
-    } else if (image_.directory_count() <= kAddressTableDirectory) {
+    if (image_.directory_count() <= kAddressTableDirectory) {
         Never(Reason::kUnusual, "its headers have only " +
                                     std::to_string(image_.directory_count()) +
                                     " data directories, too few for a patch; use strata-run");
-    } else if (image_.SectionAround(image_.directory(kImportDirectory).rva) == nullptr) {
+    } else if (!imports_.empty() &&
+               image_.SectionAround(image_.directory(kImportDirectory).rva) == nullptr) {
         Never(Reason::kUnusual, "its import directory at " +
                                     Hex(image_.directory(kImportDirectory).rva) +
                                     " lies in no section; use strata-run");

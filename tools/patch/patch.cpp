@@ -114,8 +114,11 @@ void Patcher::WriteDirectories() {
         Put(bytes_, image_.directories_at() + index * sizeof directory, directory);
     };
     // Windows makes the address tables writable by their directory entry, and where that is empty, by the
-    // section around the import directory, which from now on is ours. Ours is always writable.
-    if (image_.directory(kAddressTableDirectory).rva == 0) {
+    // section around the import directory, which from now on is ours. An image for which it finds neither
+    // it refuses. Ours is always writable, and the only one of a program without imports.
+    if (image_.directory(kAddressTableDirectory).rva == 0 && imports_.empty()) {
+        set(kAddressTableDirectory, {Rva(layout_.address_thunks), 2 * kThunk});
+    } else if (image_.directory(kAddressTableDirectory).rva == 0) {
         const SectionHeader& section =
             *image_.SectionAround(image_.directory(kImportDirectory).rva);
         set(kAddressTableDirectory, {section.rva, MemoryBytes(section)});

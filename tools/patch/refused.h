@@ -20,7 +20,6 @@ enum class Reason : uint8_t {
     kUnusual,    // a valid file of a kind that is not handled
     kIntegrity,  // must be signed to run
     kSigned,
-    kNoImports,
     kPacked,
     kOverlay,     // unknown data behind the sections
     kSearchPath,  // its imports are not looked for beside it

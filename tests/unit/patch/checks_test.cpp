@@ -111,12 +111,6 @@ TEST(Checks, Kind) {
 }
 
 TEST(Checks, Imports) {
-    ImageBuilder none;
-    none.imports().clear();
-    ExpectNever(Reason::kNoImports,
-                "it has no imports to put one in front of: it is packed, or finds what it needs by "
-                "itself; use strata-run",
-                none.Build());
     File few = ImageBuilder().Build();
     Poke(few, ImageBuilder().DirectoriesAt() - 4, uint32_t{12});
     ExpectNever(Reason::kUnusual,

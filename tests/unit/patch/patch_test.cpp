@@ -145,6 +145,20 @@ TEST(Patch, NamesTheAddressTables) {
               Image(also).directory(kAddressTableDirectory).bytes);
 }
 
+ImageBuilder WithoutImports() {
+    ImageBuilder builder;
+    builder.imports().clear();
+    return builder;
+}
+
+TEST(Patch, GivesAProgramWithoutImportsAnAddressTable) {
+    const File patched = ApplyPatch(WithoutImports().Build(), {}).bytes;
+    const Image after(patched);
+    EXPECT_EQ(1u, ReadImports(after).size());
+    EXPECT_EQ(DescriptorAt(after, 0).address_thunks, after.directory(kAddressTableDirectory).rva);
+    EXPECT_EQ(16u, after.directory(kAddressTableDirectory).bytes);
+}
+
 // Files of every kind that can be patched.
 std::vector<File> Kinds() {
     const File plain = ImageBuilder().Build();
@@ -154,6 +168,7 @@ std::vector<File> Kinds() {
     Poke(wrong_checksum, Image(plain).checksum_at(), uint32_t{0x1234'5678});
     return {plain,
             ImageBuilder().NoAddressTableDirectory().Build(),
+            WithoutImports().Build(),
             WithSymbols(plain),
             WithSignature(plain),
             WithSignature(WithOverlay(WithSymbols(plain), "setup")),
