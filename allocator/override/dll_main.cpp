@@ -28,15 +28,22 @@ bool Pin() noexcept {
                reinterpret_cast<const wchar_t*>(&g_settings), &module) != 0;
 }
 
-// The name by which children will import this DLL.
+// The name by which children will import this DLL; false, which has been said, when it has none.
 bool FindOwnName(HINSTANCE instance, const InjectionBlock* block) noexcept {
     if (block != nullptr) {
         os::TextSink(g_dll_name, sizeof g_dll_name).Put(block->dll_name);
         return true;
     }
-    wchar_t path[MAX_PATH];
-    const DWORD length = GetModuleFileNameW(instance, path, MAX_PATH);
-    return length > 0 && length < MAX_PATH && NameForImport(path, g_dll_name, sizeof g_dll_name);
+    wchar_t path[kLongestPath];
+    const DWORD length = GetModuleFileNameW(instance, path, kLongestPath);
+    const char* problem = "the DLL does not know its path";
+    if (length > 0 && length < kLongestPath) {
+        problem = NameForImport(path, g_dll_name, sizeof g_dll_name);
+    }
+    if (problem == nullptr) return true;
+    os::TextBuffer<256> text;
+    Say(text.Put("child processes run without Strata: the DLL: ").Put(problem).text());
+    return false;
 }
 
 void Report(const InjectionBlock& block) noexcept {

@@ -222,6 +222,16 @@ IMAGE_DATA_DIRECTORY OwnAddressTable(const RemoteImage& image, uint64_t address)
             sizeof InjectionBlock::address_thunks};
 }
 
+// Copies what is ASCII; false when something is not, or there is no room.
+bool CopyAscii(const wchar_t* text, char* to, size_t capacity) noexcept {
+    for (size_t i = 0; i < capacity; ++i) {
+        if (text[i] > 0x7E) return false;
+        to[i] = static_cast<char>(text[i]);
+        if (text[i] == 0) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 const char* InjectErrorText(InjectError error) noexcept {
@@ -282,17 +292,30 @@ InjectResult InjectImport(HANDLE process, const InjectRequest& request) noexcept
     return image.WriteHeaders();
 }
 
-bool NameForImport(const wchar_t* path, char* name, size_t capacity) noexcept {
-    const auto convert = [&](const wchar_t* text) noexcept {
-        BOOL lossy = FALSE;
-        const int length = WideCharToMultiByte(CP_ACP, WC_NO_BEST_FIT_CHARS, text, -1, name,
-                                               static_cast<int>(capacity), nullptr, &lossy);
-        return length > 0 && !lossy;
-    };
-    if (convert(path)) return true;
-    wchar_t short_path[MAX_PATH];
-    const DWORD length = GetShortPathNameW(path, short_path, MAX_PATH);
-    return length > 0 && length < MAX_PATH && convert(short_path);
+const char* NameForImport(const wchar_t* path, char* name, size_t capacity) noexcept {
+    if (CopyAscii(path, name, capacity)) return nullptr;
+    wchar_t folder[kLongestPath];
+    size_t length = 0;
+    size_t file = 0;  // where the file's own name begins
+    for (; path[length] != 0; ++length) {
+        if (length + 1 == kLongestPath) return "its path is too long";
+        folder[length] = path[length];
+        if (path[length] == L'\\' || path[length] == L'/') file = length + 1;
+    }
+    // The folder alone, so that the module keeps its name; both where that is not ASCII either.
+    const bool keeps_name = file != 0 && CopyAscii(path + file, name, capacity);
+    folder[keeps_name ? file : length] = 0;
+    wchar_t short_path[kLongestPath];
+    const DWORD short_length = GetShortPathNameW(folder, short_path, kLongestPath);
+    const bool is_short = short_length > 0 && short_length < kLongestPath;
+    if (is_short && CopyAscii(short_path, name, capacity) &&
+        (!keeps_name || CopyAscii(path + file, name + short_length, capacity - short_length))) {
+        return nullptr;
+    }
+    return length >= capacity
+               ? "its path is too long"
+               : "its path is not ASCII, and has no short (8.3) form that is; put it "
+                 "into a folder with a plain name";
 }
 
 InjectionBlock* FindInjectionBlock() noexcept {

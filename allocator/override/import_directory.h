@@ -65,7 +65,7 @@ struct InjectResult {
 };
 
 struct InjectRequest {
-    const char* dll_name;  // absolute path in the system's ANSI code page (see NameForImport)
+    const char* dll_name;  // absolute path (see NameForImport)
     uint32_t flags = 0;
     uint64_t event = 0;  // as in InjectionBlock
     uint64_t section = 0;
@@ -78,9 +78,11 @@ InjectResult InjectImport(HANDLE process, const InjectRequest& request) noexcept
 // A clause: "it is not a 64-bit x86 program".
 const char* InjectErrorText(InjectError error) noexcept;
 
-// Converts a path for an import descriptor, which is in the ANSI code page: as it is where that can
-// say it, else as the short (8.3) path. False when neither can.
-bool NameForImport(const wchar_t* path, char* name, size_t capacity) noexcept;
+// A path as an import descriptor can give it to every program: the loader decodes it with the program's
+// code page, which a manifest can choose, so that only ASCII is sure (ADR 34). The path itself, else with
+// short (8.3) names. nullptr, or a clause that says why there is none.
+const char* NameForImport(const wchar_t* path, char* name, size_t capacity) noexcept;
+inline constexpr size_t kLongestPath = 1024;  // that is looked at
 
 // In the injected process: the block, or nullptr when this process was not injected.
 InjectionBlock* FindInjectionBlock() noexcept;

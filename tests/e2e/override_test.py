@@ -397,6 +397,16 @@ class Launcher(Case):
         self.refused(EXIT_CANNOT_RUN, ".NET program",
                      self.changed_program("managed.exe", managed), "1", "exit")
 
+    def test_a_path_that_is_not_ascii(self):
+        """The launcher and its DLL in a folder that no code page has; the children, too."""
+        folder = self.path("\u00e4 \u65e5\u672c")
+        os.mkdir(folder)
+        for name in ("strata-run.exe", "strata-override.dll"):
+            shutil.copy(os.path.join(Setup.bin, name), folder)
+        result = run([os.path.join(folder, "strata-run.exe"), "--require", "--children", program("family")])
+        self.assertEqual((0, ""), (result.code, result.err.strip()))
+        self.assertEqual(6, result.out.count(": active\n"), result.out)
+
     def test_refuses_wrong_options(self):
         self.refused(EXIT_LAUNCHER, "--no-such-option", "--no-such-option", program("exit_code"))
         self.refused(EXIT_LAUNCHER, "program is required")

@@ -85,15 +85,21 @@ PROCESS_INFORMATION Create(const LaunchRequest& request, bool suspended) {
                   ToUtf8(request.program) + ": " + SystemErrorText("CreateProcessW", error));
 }
 
-// Puts the DLL in front of the imports; a message when that is not possible.
-std::string Inject(HANDLE process, const LaunchRequest& request, const Handshake& handshake) {
-    char dll_name[MAX_PATH * 2];
-    if (!override::NameForImport(request.dll.c_str(), dll_name, sizeof dll_name)) {
-        return "the path of the override DLL cannot be written in the system's code page: " +
-               ToUtf8(request.dll);
+// As it is written into the imports.
+std::string ImportNameOf(const std::wstring& dll) {
+    char name[sizeof override::InjectionBlock::dll_name];
+    if (const char* problem = override::NameForImport(dll.c_str(), name, sizeof name)) {
+        throw Failure(kExitLauncher,
+                      "the override DLL cannot be used: " + ToUtf8(dll) + ": " + problem);
     }
+    return name;
+}
+
+// Puts the DLL in front of the imports; a message when that is not possible.
+std::string Inject(HANDLE process, const LaunchRequest& request, const std::string& dll_name,
+                   const Handshake& handshake) {
     override::InjectRequest inject = {};
-    inject.dll_name = dll_name;
+    inject.dll_name = dll_name.c_str();
     inject.flags = (request.require ? override::kInjectRequire : 0) |
                    (request.children ? override::kInjectChildren : 0);
     inject.event = Give(process, handshake.event());
@@ -134,11 +140,12 @@ void Answer(const LaunchRequest& request, const Handshake& handshake, HANDLE pro
     Say(text);
 }
 
-void StartInjected(const LaunchRequest& request, const PROCESS_INFORMATION& process) {
+void StartInjected(const LaunchRequest& request, const std::string& dll_name,
+                   const PROCESS_INFORMATION& process) {
     const Handshake handshake;
     std::string problem;
     try {
-        problem = Inject(process.hProcess, request, handshake);
+        problem = Inject(process.hProcess, request, dll_name, handshake);
     } catch (const Failure& failure) {
         problem = failure.what();
     }
@@ -159,13 +166,14 @@ void StartInjected(const LaunchRequest& request, const PROCESS_INFORMATION& proc
 
 uint32_t Launch(const LaunchRequest& request) {
     const bool injected = !request.dll.empty();
+    const std::string dll_name = injected ? ImportNameOf(request.dll) : "";
     const PROCESS_INFORMATION process = Create(request, injected);
     const Handle process_handle(process.hProcess);
     const Handle thread_handle(process.hThread);
     SetConsoleCtrlHandler(OnConsoleEvent, TRUE);
     if (injected) {
         try {
-            StartInjected(request, process);
+            StartInjected(request, dll_name, process);
         } catch (...) {
             WaitForSingleObject(process.hProcess, 5000);
             throw;

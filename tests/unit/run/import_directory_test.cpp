@@ -178,5 +178,66 @@ TEST(ImportDirectory, SaysWhenThereAreTooFewDirectories) {
     EXPECT_EQ(InjectError::kHeaders, program.Inject());
 }
 
+// What a descriptor names; "!" and the reason when it cannot.
+std::string NameOf(const std::wstring& path, size_t capacity = sizeof InjectionBlock::dll_name) {
+    std::vector<char> name(capacity);
+    const char* const problem = override::NameForImport(path.c_str(), name.data(), capacity);
+    return problem == nullptr ? name.data() : std::string("!") + problem;
+}
+
+// A folder of this name among the temporary files, with a file in it.
+class Folder {
+public:
+    Folder(const std::wstring& name, const std::wstring& file) {
+        wchar_t folder[MAX_PATH];
+        GetTempPathW(MAX_PATH, folder);
+        folder_ = std::wstring(folder) + name;
+        path_ = folder_ + L"\\" + file;
+        CreateDirectoryW(folder_.c_str(), nullptr);
+        CloseHandle(
+            CreateFileW(path_.c_str(), GENERIC_WRITE, 0, nullptr, CREATE_ALWAYS, 0, nullptr));
+    }
+    ~Folder() {
+        DeleteFileW(path_.c_str());
+        RemoveDirectoryW(folder_.c_str());
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    const std::wstring& path() const { return path_; }
+
+private:
+    std::wstring folder_;
+    std::wstring path_;
+};
+
+TEST(NameForImport, LeavesAsciiAsItIs) {
+    EXPECT_EQ("C:\\a folder\\strata-override.dll", NameOf(L"C:\\a folder\\strata-override.dll"));
+}
+
+TEST(NameForImport, TakesShortNamesForWhatIsNotAscii) {
+    for (const wchar_t* name : {L"strata-\u00e4", L"strata-\u65e5\u672c"}) {
+        const Folder folder(name, L"strata-override.dll");
+        wchar_t short_path[MAX_PATH];
+        GetShortPathNameW(folder.path().c_str(), short_path, MAX_PATH);
+        if (std::wstring(short_path) == folder.path()) GTEST_SKIP() << "no short names here";
+        const std::string found = NameOf(folder.path());
+        for (const char c : found) EXPECT_GT(c, 0) << found;
+        EXPECT_NE(std::string::npos, found.find("\\strata-override.dll")) << "the module's name";
+        EXPECT_NE(INVALID_FILE_ATTRIBUTES, GetFileAttributesA(found.c_str())) << found;
+    }
+    const Folder folder(L"strata-\u00e4", L"\u00f6verride.dll");
+    const std::string found = NameOf(folder.path());
+    for (const char c : found) EXPECT_GT(c, 0) << found;
+    EXPECT_NE(INVALID_FILE_ATTRIBUTES, GetFileAttributesA(found.c_str())) << found;
+}
+
+TEST(NameForImport, SaysWhenThereIsNone) {
+    // What is not there has no short name, as nothing has on a volume without them.
+    EXPECT_NE(std::string::npos,
+              NameOf(L"C:\\no such \u00e4\\strata-override.dll").find("!its path is not ASCII"));
+    EXPECT_EQ("!its path is too long", NameOf(L"C:\\strata-override.dll", 10));
+    EXPECT_EQ("!its path is too long", NameOf(L"C:\\\u00e4" + std::wstring(2000, L'x')));
+}
+
 }  // namespace
 }  // namespace strata::run
