@@ -15,6 +15,10 @@
 
 namespace strata::override {
 
+// Of what the launcher and the DLL say to each other, here and in attach_block.h. The DLL exports it, so that
+// a launcher of another version leaves it alone.
+inline constexpr uint32_t kProtocolVersion = 1;
+
 enum class ReportState : uint32_t { kPending, kActive, kDeclined };
 
 inline constexpr size_t kReasonBytes = 240;

@@ -4,6 +4,7 @@
 
 #include "os/message.h"
 #include "os/process.h"
+#include "override/import_directory.h"
 #include "override/windows_api.h"
 
 namespace strata::override {
@@ -57,3 +58,6 @@ extern "C" int StrataOverrideStatus(StrataOverrideInfo* info) noexcept {
 }
 
 extern "C" void StrataOverrideMarker() noexcept {}
+
+extern "C" const uint32_t StrataOverrideProtocol;
+extern "C" const uint32_t StrataOverrideProtocol = strata::override::kProtocolVersion;

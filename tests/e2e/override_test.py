@@ -92,6 +92,28 @@ def overridden(options, name, *arguments, **more):
     return run([launcher(), *options, program(name), *arguments], **more)
 
 
+def offset_of_export(image, name):
+    """Where the export of this name lies in a 64-bit image's file."""
+    pe = struct.unpack_from("<I", image, 0x3c)[0]
+    count, optional = struct.unpack_from("<H", image, pe + 6)[0], struct.unpack_from("<H", image, pe + 20)[0]
+
+    def offset(rva):
+        for i in range(count):
+            size, begin, _, raw = struct.unpack_from("<IIII", image, pe + 24 + optional + 40 * i + 8)
+            if begin <= rva < begin + size:
+                return raw + rva - begin
+        raise ValueError(f"{rva:#x} is in no section")
+
+    table = offset(struct.unpack_from("<I", image, pe + 24 + 112)[0])
+    names, addresses, names_at, ordinals_at = struct.unpack_from("<IIII", image, table + 24)
+    for i in range(names):
+        text = offset(struct.unpack_from("<I", image, offset(names_at) + 4 * i)[0])
+        if image[text:image.index(0, text)] == name.encode():
+            index = struct.unpack_from("<H", image, offset(ordinals_at) + 2 * i)[0]
+            return offset(struct.unpack_from("<I", image, offset(addresses) + 4 * index)[0])
+    raise ValueError(f"{name} is not exported")
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="strata-e2e-")
@@ -367,6 +389,23 @@ class Launcher(Case):
         self.refused(EXIT_NOT_FOUND, "there is no such program", "Z:\\no\\such\\program.exe")
         self.refused(EXIT_LAUNCHER, "the override DLL is missing",
                      "--dll", "no-such.dll", program("exit_code"), "1", "exit")
+
+    def test_refuses_dlls_that_are_no_override(self):
+        """Before the program runs, whether it must have Strata or not."""
+        other = windows_path(os.path.join(Setup.bin, "strata.dll"))
+        with open(os.path.join(Setup.bin, "strata-override.dll"), "rb") as file:
+            image = bytearray(file.read())
+        at = offset_of_export(image, "StrataOverrideProtocol")
+        struct.pack_into("<I", image, at, 4711)
+        with open(self.path("strata-override.dll"), "wb") as file:
+            file.write(image)
+        of_tomorrow = windows_path(self.path("strata-override.dll"))
+        for dll, message in ((other, "it is not an override DLL"),
+                             (of_tomorrow, "an override DLL of another version: it speaks version 4711")):
+            for options in ([], ["--require"], ["--record", windows_path(self.path("trace"))]):
+                self.refused(EXIT_LAUNCHER, message, *options, "--dll", dll, program("exit_code"), "1", "exit")
+            self.refused(EXIT_LAUNCHER, message, "--dll", dll, "--attach", "4711")
+        self.assertFalse(os.path.exists(self.path("trace")))
 
     def test_refuses_what_cannot_be_run(self):
         self.refused(EXIT_CANNOT_RUN, "not a Windows program", windows_path(__file__))

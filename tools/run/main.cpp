@@ -9,6 +9,7 @@
 #include "run/errors.h"
 #include "run/launch.h"
 #include "run/options.h"
+#include "run/override_dll.h"
 #include "run/program.h"
 
 namespace {

@@ -17,8 +17,9 @@ std::wstring FindProgram(const std::wstring& name);
 // loader will process; the message says what it is instead.
 void CheckProgram(const std::wstring& path);
 
-// The override DLL: `given`, or strata-override.dll beside this program. An absolute path. Throws
-// Failure (kExitLauncher) when it is not there or is not a 64-bit DLL.
-std::wstring FindOverrideDll(const std::wstring& given);
+bool IsFile(const std::wstring& path);
+
+// What keeps the image from being used as a program or as a DLL; empty: nothing.
+std::string ImageProblem(const std::wstring& path, bool dll);
 
 }  // namespace strata::run
