@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 
+#include "override/quiet_errors.h"
 #include "override/redirect.h"
 #include "override/status.h"
 
@@ -11,19 +12,13 @@ namespace {
 
 constinit const char* g_dll_name = nullptr;
 constinit bool g_verbose = false;
+constinit QuietErrors g_quiet_errors;
 constinit void* g_create_process_a = nullptr;
 constinit void* g_create_process_w = nullptr;
 constinit void* g_create_as_user_a = nullptr;
 constinit void* g_create_as_user_w = nullptr;
 
-void Inject(const PROCESS_INFORMATION& child) noexcept {
-    InjectRequest request = {};
-    request.dll_name = g_dll_name;
-    request.flags = kInjectChildren;
-    const InjectResult result = InjectImport(child.hProcess, request);
-    // CreateProcessA may come to CreateProcessW by its exported name: then the inner one did it.
-    if (result.error == InjectError::kNone || result.error == InjectError::kAlreadyThere) return;
-    if (!g_verbose) return;
+void SayWithout(const PROCESS_INFORMATION& child, const InjectResult& result) noexcept {
     os::TextBuffer<256> text;
     text.Put("child ").PutDecimal(child.dwProcessId).Put(" runs without Strata: ");
     text.Put(InjectErrorText(result.error));
@@ -33,15 +28,36 @@ void Inject(const PROCESS_INFORMATION& child) noexcept {
     Say(text.text());
 }
 
+// Whether the child has the DLL now.
+bool Inject(const PROCESS_INFORMATION& child, const ErrorModes& error_modes) noexcept {
+    InjectRequest request = {};
+    request.dll_name = g_dll_name;
+    request.flags = kInjectChildren;
+    request.error_modes = error_modes;
+    const InjectResult result = InjectImport(child.hProcess, request);
+    // CreateProcessA may come to CreateProcessW by its exported name: then the inner one did it.
+    if (result.error == InjectError::kNone || result.error == InjectError::kAlreadyThere)
+        return true;
+    if (g_verbose) SayWithout(child, result);
+    return false;
+}
+
 // `create(flags)` makes the child; ours is suspended until it has the DLL.
 template <typename Create>
 BOOL CreateChild(DWORD flags, LPPROCESS_INFORMATION child, Create create) noexcept {
-    if (!create(flags | CREATE_SUSPENDED)) return FALSE;
+    const ErrorModes error_modes = g_quiet_errors.Enter();
+    const BOOL created = create(flags | CREATE_SUSPENDED);
     const DWORD error = GetLastError();
-    Inject(*child);
-    if ((flags & CREATE_SUSPENDED) == 0) ResumeThread(child->hThread);
+    g_quiet_errors.Leave();
+    if (created) {
+        const bool inherited = (flags & CREATE_DEFAULT_ERROR_MODE) == 0;
+        const ErrorModes none;
+        const bool injected = Inject(*child, inherited ? error_modes : none);
+        if (inherited && !injected) GiveErrorMode(child->hProcess, error_modes);
+        if ((flags & CREATE_SUSPENDED) == 0) ResumeThread(child->hThread);
+    }
     SetLastError(error);
-    return TRUE;
+    return created;
 }
 
 // CreateProcess, for either kind of text.

@@ -152,7 +152,10 @@ bool Attach(HINSTANCE instance) noexcept {
     if (g_settings.verbose) SayWhatHappened();
     if (block != nullptr) Report(*block);
     if (attach != nullptr) Report(*attach);
-    return Stays(attach != nullptr);
+    const bool stays = Stays(attach != nullptr);
+    // A process that is to end because the DLL goes ends without a message box.
+    if (block != nullptr && stays) RestoreErrorMode(block->error_modes);
+    return stays;
 }
 
 }  // namespace

@@ -198,12 +198,13 @@ void FillBlock(const InjectRequest& request, RemoteImage& image, uint64_t addres
     const auto offset_of = [&](size_t member) noexcept {
         return static_cast<DWORD>(address + member - image.base());
     };
-    memset(&block, 0, sizeof block);
+    block = {};
     block.magic = kInjectionMagic;
     block.bytes = sizeof block;
     block.flags = request.flags;
     block.event = request.event;
     block.section = request.section;
+    block.error_modes = request.error_modes;
     block.import_directory = image.Directory(IMAGE_DIRECTORY_ENTRY_IMPORT);
     block.bound_imports = image.Directory(IMAGE_DIRECTORY_ENTRY_BOUND_IMPORT);
     block.address_table = image.Directory(IMAGE_DIRECTORY_ENTRY_IAT);

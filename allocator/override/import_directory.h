@@ -11,13 +11,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "override/error_mode.h"
 #include "override/windows_api.h"
 
 namespace strata::override {
 
 // Of what the launcher and the DLL say to each other, here and in attach_block.h. The DLL exports it, so that
 // a launcher of another version leaves it alone.
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 
 enum class ReportState : uint32_t { kPending, kActive, kDeclined };
 
@@ -40,6 +41,7 @@ struct InjectionBlock {
     uint32_t flags;    // kInject...
     uint64_t event;    // of this process, or 0; to be set when the report is made
     uint64_t section;  // of this process, or 0; where the report goes
+    ErrorModes error_modes;
     IMAGE_DATA_DIRECTORY import_directory;  // the original values
     IMAGE_DATA_DIRECTORY bound_imports;
     IMAGE_DATA_DIRECTORY address_table;
@@ -47,7 +49,7 @@ struct InjectionBlock {
     uint64_t address_thunks[2];
     char dll_name[MAX_PATH * 2];
 };
-inline constexpr uint64_t kInjectionMagic = 0x5453'4952'5441'0001;
+inline constexpr uint64_t kInjectionMagic = 0x5453'4952'5441'0002;
 static_assert(sizeof(InjectionBlock) % 8 == 0);
 
 // The export that the new descriptor imports. It does nothing: importing it loads the DLL.
@@ -73,6 +75,7 @@ struct InjectRequest {
     uint32_t flags = 0;
     uint64_t event = 0;  // as in InjectionBlock
     uint64_t section = 0;
+    ErrorModes error_modes = {};
 };
 
 // `process` was created suspended and has not run. On failure it is as it was, except perhaps for an

@@ -118,7 +118,7 @@ class Attach(Case):
                 (EXIT_LAUNCHER, "excludes", ["--disable", "--attach", "1"]),
                 (EXIT_LAUNCHER, "exclude each other", ["--record", "x", "--attach", "1"]),
                 (EXIT_LAUNCHER, "not expected", ["--attach", "1", program("exit_code")]),
-                (EXIT_LAUNCHER, "requires", ["--timeout", "3", program("exit_code")]),
+                (EXIT_LAUNCHER, "--timeout", ["--timeout", "0", program("exit_code")]),
                 (EXIT_LAUNCHER, "the override DLL is missing", ["--dll", "no-such.dll", "--attach", "1"])):
             with self.subTest(arguments):
                 result = run([launcher(), *arguments])

@@ -491,6 +491,14 @@ class Children(Case):
             programs = {line["program"]: line["active"] for line in map(json.loads, text)}
         self.assertTrue(programs["strata_program_no_imports.exe"])
 
+    def test_error_modes(self):
+        # Wine's children do not inherit one, Windows' do: in either case it is the same with Strata.
+        without = plain("error_mode")
+        with_it = overridden(["--children", "--require"], "error_mode")
+        self.assertEqual((0, without.out, ""), (with_it.code, with_it.out, with_it.err.strip()))
+        self.assertEqual(5, without.out.count("child: "))
+        self.assertIn("at the end: 32768\n", without.out)
+
 
 class Misuse(Case):
     """Under the override, corruption ends the process at the call, with one line that says what."""

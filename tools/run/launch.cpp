@@ -46,6 +46,16 @@ private:
     InjectionReport* report_;
 };
 
+// As it is written into the imports.
+std::string ImportNameOf(const std::wstring& dll) {
+    char name[sizeof override::InjectionBlock::dll_name];
+    if (const char* problem = override::NameForImport(dll.c_str(), name, sizeof name)) {
+        throw Failure(kExitLauncher,
+                      "the override DLL cannot be used: " + ToUtf8(dll) + ": " + problem);
+    }
+    return name;
+}
+
 // A handle of `process` for one of ours.
 uint64_t Give(HANDLE process, HANDLE handle) {
     HANDLE there = nullptr;
@@ -62,7 +72,37 @@ BOOL WINAPI OnConsoleEvent(DWORD event) {
     return event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT;
 }
 
-PROCESS_INFORMATION Create(const LaunchRequest& request, bool suspended) {
+// One start of a program.
+class Start {
+public:
+    Start(const LaunchRequest& request, const ProcessCalls& calls)
+        : request_(request), calls_(calls) {}
+    ~Start() {
+        CloseHandle(process_.hThread);
+        CloseHandle(process_.hProcess);
+    }
+    Start(const Start&) = delete;
+    Start& operator=(const Start&) = delete;
+
+    void Plain() { Create(0); }
+    // With the DLL in it. On failure the process is ended: it has not run an instruction of its own.
+    void WithDll();
+    uint32_t WaitForEnd() const;
+
+private:
+    void Create(DWORD flags);
+    void Prepare(const std::string& dll_name, const Handshake& handshake);
+    void Resume() const;
+    void Answer(const Handshake& handshake) const;
+    [[noreturn]] void End(const Failure& failure) const;
+
+    const LaunchRequest& request_;
+    const ProcessCalls& calls_;
+    override::ErrorModes error_modes_;
+    PROCESS_INFORMATION process_ = {};
+};
+
+void Start::Create(DWORD flags) {
     STARTUPINFOW startup = {};
     GetStartupInfoW(&startup);  // with the window state and the C runtime's file handles
     startup.cb = sizeof startup;
@@ -73,118 +113,129 @@ PROCESS_INFORMATION Create(const LaunchRequest& request, bool suspended) {
         startup.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
         startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
     }
-    std::wstring command_line = request.command_line;  // CreateProcessW writes to it
-    PROCESS_INFORMATION process = {};
-    if (CreateProcessW(request.program.c_str(), command_line.data(), nullptr, nullptr, TRUE,
-                       suspended ? CREATE_SUSPENDED : 0, nullptr, nullptr, &startup, &process)) {
-        return process;
+    std::wstring command_line = request_.command_line;  // CreateProcessW writes to it
+    if (calls_.create_process(request_.program.c_str(), command_line.data(), nullptr, nullptr, TRUE,
+                              flags, nullptr, nullptr, &startup, &process_)) {
+        return;
     }
     const DWORD error = GetLastError();
     const bool missing = error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
     throw Failure(missing ? kExitNotFound : kExitCannotRun,
-                  ToUtf8(request.program) + ": " + SystemErrorText("CreateProcessW", error));
+                  ToUtf8(request_.program) + ": " + SystemErrorText("CreateProcessW", error));
 }
 
-// As it is written into the imports.
-std::string ImportNameOf(const std::wstring& dll) {
-    char name[sizeof override::InjectionBlock::dll_name];
-    if (const char* problem = override::NameForImport(dll.c_str(), name, sizeof name)) {
-        throw Failure(kExitLauncher,
-                      "the override DLL cannot be used: " + ToUtf8(dll) + ": " + problem);
-    }
-    return name;
-}
-
-// Puts the DLL in front of the imports; a message when that is not possible.
-std::string Inject(HANDLE process, const LaunchRequest& request, const std::string& dll_name,
-                   const Handshake& handshake) {
+// Puts the DLL in front of the imports.
+void Start::Prepare(const std::string& dll_name, const Handshake& handshake) {
     override::InjectRequest inject = {};
     inject.dll_name = dll_name.c_str();
-    inject.flags = (request.require ? override::kInjectRequire : 0) |
-                   (request.children ? override::kInjectChildren : 0);
-    inject.event = Give(process, handshake.event());
-    inject.section = Give(process, handshake.section());
-    const override::InjectResult result = override::InjectImport(process, inject);
-    if (result.error == InjectError::kNone) return "";
-    if (result.error == InjectError::kSystem) {
-        return SystemErrorText(result.call, result.system_error);
-    }
-    return override::InjectErrorText(result.error);
+    inject.flags = (request_.require ? override::kInjectRequire : 0) |
+                   (request_.children ? override::kInjectChildren : 0);
+    inject.event = Give(process_.hProcess, handshake.event());
+    inject.section = Give(process_.hProcess, handshake.section());
+    inject.error_modes = error_modes_;
+    const override::InjectResult result = override::InjectImport(process_.hProcess, inject);
+    if (result.error == InjectError::kNone) return;
+    throw Failure(kExitLauncher, result.error == InjectError::kSystem
+                                     ? SystemErrorText(result.call, result.system_error)
+                                     : override::InjectErrorText(result.error));
 }
 
-// What became of the override, once the DLL has reported or the process has ended.
-void Answer(const LaunchRequest& request, const Handshake& handshake, HANDLE process) {
-    const HANDLE either[] = {handshake.event(), process};
-    WaitForMultipleObjects(2, either, FALSE, INFINITE);
+void Start::Resume() const {
+    if (ResumeThread(process_.hThread) == static_cast<DWORD>(-1)) {
+        ThrowSystem("ResumeThread", GetLastError());
+    }
+}
+
+// What became of the override, once the DLL has reported, the process has ended, or neither in time.
+void Start::Answer(const Handshake& handshake) const {
+    const HANDLE either[] = {handshake.event(), process_.hProcess};
+    const DWORD waited = calls_.wait(2, either, FALSE, request_.timeout_ms);
+    if (waited == WAIT_FAILED) ThrowSystem("WaitForMultipleObjects", GetLastError());
     const InjectionReport& report = handshake.report();
     switch (static_cast<ReportState>(report.state)) {
         case ReportState::kActive:
-            if (request.verbose) {
+            if (request_.verbose) {
                 Say("active, " + std::to_string(report.redirected) + " entry points redirected");
             }
             return;
         case ReportState::kDeclined:
-            if (request.require)
+            if (request_.require) {
                 throw Failure(kExitLauncher, std::string("declined: ") + report.reason);
+            }
             Say(std::string("declined, the program runs on its own heap: ") + report.reason);
             return;
         case ReportState::kPending:
             break;
     }
-    DWORD exit_code = 0;
-    GetExitCodeProcess(process, &exit_code);
-    char text[80];
-    std::snprintf(text, sizeof text, "the program ended (0x%lx) before the override could report",
-                  exit_code);
-    if (request.require) throw Failure(kExitLauncher, text);
-    Say(text);
+    std::string text;
+    if (waited == WAIT_TIMEOUT) {
+        text = "the override has not reported within " + std::to_string(request_.timeout_ms) +
+               " ms: something that comes before it in the process does not go on";
+    } else {
+        DWORD exit_code = 0;
+        GetExitCodeProcess(process_.hProcess, &exit_code);
+        char hex[16];
+        std::snprintf(hex, sizeof hex, "0x%lx", exit_code);
+        text = std::string("the program ended (") + hex + ") before the override could report";
+    }
+    if (request_.require) throw Failure(kExitLauncher, text);
+    Say(waited == WAIT_TIMEOUT ? text + "; it is waited for" : text);
 }
 
-void StartInjected(const LaunchRequest& request, const std::string& dll_name,
-                   const PROCESS_INFORMATION& process) {
-    const Handshake handshake;
-    std::string problem;
+void Start::End(const Failure& failure) const {
+    calls_.terminate(process_.hProcess, kExitLauncher);
+    constexpr DWORD kEndsWithin = 5000;  // its end is a matter of the system's, but not of ours
+    WaitForSingleObject(process_.hProcess, kEndsWithin);
+    throw failure;
+}
+
+void Start::WithDll() {
+    const std::string dll_name = ImportNameOf(request_.dll);
+    error_modes_.right = GetErrorMode();
+    error_modes_.quiet = error_modes_.right | override::kQuietErrors;
+    SetErrorMode(error_modes_.quiet);
     try {
-        problem = Inject(process.hProcess, request, dll_name, handshake);
+        Create(CREATE_SUSPENDED);
+    } catch (...) {
+        SetErrorMode(error_modes_.right);
+        throw;
+    }
+    SetErrorMode(error_modes_.right);
+    try {
+        const Handshake handshake;
+        try {
+            Prepare(dll_name, handshake);
+        } catch (const Failure& failure) {
+            throw Failure(kExitLauncher,
+                          std::string("the override cannot be loaded: ") + failure.what());
+        }
+        Resume();
+        Answer(handshake);
     } catch (const Failure& failure) {
-        problem = failure.what();
+        End(failure);
     }
-    if (!problem.empty()) {
-        // Never half: a process that could not be prepared has not run an instruction yet.
-        TerminateProcess(process.hProcess, kExitLauncher);
-        throw Failure(kExitLauncher, "the override cannot be loaded: " + problem);
+}
+
+uint32_t Start::WaitForEnd() const {
+    WaitForSingleObject(process_.hProcess, INFINITE);
+    DWORD exit_code = 0;
+    if (!GetExitCodeProcess(process_.hProcess, &exit_code)) {
+        ThrowSystem("GetExitCodeProcess", GetLastError());
     }
-    if (ResumeThread(process.hThread) == static_cast<DWORD>(-1)) {
-        const DWORD error = GetLastError();
-        TerminateProcess(process.hProcess, kExitLauncher);
-        ThrowSystem("ResumeThread", error);
-    }
-    Answer(request, handshake, process.hProcess);
+    return exit_code;
 }
 
 }  // namespace
 
-uint32_t Launch(const LaunchRequest& request) {
-    const bool injected = !request.dll.empty();
-    const std::string dll_name = injected ? ImportNameOf(request.dll) : "";
-    const PROCESS_INFORMATION process = Create(request, injected);
-    const Handle process_handle(process.hProcess);
-    const Handle thread_handle(process.hThread);
+uint32_t Launch(const LaunchRequest& request, const ProcessCalls& calls) {
     SetConsoleCtrlHandler(OnConsoleEvent, TRUE);
-    if (injected) {
-        try {
-            StartInjected(request, dll_name, process);
-        } catch (...) {
-            WaitForSingleObject(process.hProcess, 5000);
-            throw;
-        }
+    Start start(request, calls);
+    if (request.dll.empty()) {
+        start.Plain();
+    } else {
+        start.WithDll();
     }
-    WaitForSingleObject(process.hProcess, INFINITE);
-    DWORD exit_code = 0;
-    if (!GetExitCodeProcess(process.hProcess, &exit_code)) {
-        ThrowSystem("GetExitCodeProcess", GetLastError());
-    }
-    return exit_code;
+    return start.WaitForEnd();
 }
 
 }  // namespace strata::run

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "run/process_calls.h"
+
 namespace strata::run {
 
 struct LaunchRequest {
@@ -13,10 +15,11 @@ struct LaunchRequest {
     bool require = false;
     bool children = false;
     bool verbose = false;
+    uint32_t timeout_ms = 30000;  // for the process to load the DLL
 };
 
 // Runs the program with this process's standard handles, environment and current folder; returns its
-// exit code. Throws Failure when it could not be started as asked.
-uint32_t Launch(const LaunchRequest& request);
+// exit code. Throws Failure when it could not be started as asked; then no such process is left.
+uint32_t Launch(const LaunchRequest& request, const ProcessCalls& calls = {});
 
 }  // namespace strata::run

@@ -81,6 +81,7 @@ int wmain() {
         request.require = options.require || !options.record.empty();
         request.children = options.children;
         request.verbose = options.verbose;
+        request.timeout_ms = options.timeout_seconds * 1000;
         if (!options.disable) {
             CheckProgram(request.program);
             request.dll = FindOverrideDll(options.dll);

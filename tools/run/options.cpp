@@ -82,11 +82,12 @@ Options ParseOptions(const std::wstring& command_line) {
                        "Bring Strata into a process that is running, and let it go on")
             ->type_name("PID")
             ->excludes("--disable");
-    app.add_option("--timeout", options.timeout_seconds,
-                   "How long a process may take to load the DLL (default: 30)")
+    app.add_option(
+           "--timeout", options.timeout_seconds,
+           "How long a process may take to load the DLL (default: 30). A program that is started\n"
+           "is then waited for all the same, or ended with --require")
         ->type_name("SECONDS")
-        ->check(CLI::Range(1u, 3600u))
-        ->needs(attach);
+        ->check(CLI::Range(1u, 3600u));
     app.set_version_flag("--version", "strata-run " STRATA_VERSION_STRING);
 
     const std::vector<Argument> arguments = SplitCommandLine(command_line);

@@ -10,6 +10,8 @@
 namespace strata::run {
 
 struct ProcessCalls {
+    decltype(&::CreateProcessW) create_process = ::CreateProcessW;
+    decltype(&::TerminateProcess) terminate = ::TerminateProcess;
     decltype(&::OpenProcess) open_process = ::OpenProcess;
     decltype(&::IsWow64Process2) is_wow64_process = ::IsWow64Process2;
     decltype(&::GetProcessMitigationPolicy) get_policy = ::GetProcessMitigationPolicy;

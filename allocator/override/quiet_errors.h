@@ -1,0 +1,28 @@
+// Keeps this process' error mode quiet while it creates others (see error_mode.h).
+#pragma once
+
+#include "os/lock.h"
+#include "override/error_mode.h"
+
+namespace strata::override {
+
+// The mode belongs to the process, and any number of its threads may be creating others: the first makes it
+// quiet, the last puts it back, unless somebody else has changed it in between.
+class QuietErrors {
+public:
+    constexpr QuietErrors() noexcept = default;
+    // For tests; kept by pointer.
+    constexpr explicit QuietErrors(const ErrorModeCalls& calls) noexcept : calls_(&calls) {}
+
+    ErrorModes Enter() noexcept;
+    void Leave() noexcept;
+
+private:
+    // nullptr: the system's, whose addresses are not known before the DLL is loaded.
+    const ErrorModeCalls* calls_ = nullptr;
+    os::Lock lock_;
+    uint32_t inside_ = 0;  // guarded by lock_, as what follows
+    ErrorModes modes_;
+};
+
+}  // namespace strata::override
