@@ -1,7 +1,9 @@
 #include "override/children.h"
 
+#include <atomic>
 #include <initializer_list>
 
+#include "override/loadable.h"
 #include "override/quiet_errors.h"
 #include "override/redirect.h"
 #include "override/status.h"
@@ -12,48 +14,102 @@ namespace {
 
 constinit const char* g_dll_name = nullptr;
 constinit bool g_verbose = false;
+constinit wchar_t g_dll_path[kLongestPath] = {};
+constinit DllTraits g_dll;
+constinit LoadCalls g_load_calls;
 constinit QuietErrors g_quiet_errors;
 constinit void* g_create_process_a = nullptr;
 constinit void* g_create_process_w = nullptr;
 constinit void* g_create_as_user_a = nullptr;
 constinit void* g_create_as_user_w = nullptr;
 
-void SayWithout(const PROCESS_INFORMATION& child, const InjectResult& result) noexcept {
-    os::TextBuffer<256> text;
-    text.Put("child ").PutDecimal(child.dwProcessId).Put(" runs without Strata: ");
-    text.Put(InjectErrorText(result.error));
-    if (result.call != nullptr) {
-        text.Put(": ").Put(result.call).Put(" (error ").PutDecimal(result.system_error).Put(")");
+// CreateProcessA may come to CreateProcessW by its exported name, and both are ours. What the inner one has
+// done the outer one finds done, and what the inner one left alone it hears of here. A thread that is ended
+// in between keeps its place; without a place a child is spoken of twice, which is all.
+struct Creation {
+    std::atomic<DWORD> thread{0};
+    DWORD left_alone = 0;  // process id
+};
+constinit Creation g_creations[32];
+
+class CreationScope {
+public:
+    CreationScope() noexcept {
+        const DWORD thread = GetCurrentThreadId();
+        for (Creation& creation : g_creations) {
+            if (creation.thread.load(std::memory_order_relaxed) == thread) outer_ = &creation;
+        }
+        if (outer_ != nullptr) return;
+        for (Creation& creation : g_creations) {
+            DWORD nobody = 0;
+            if (!creation.thread.compare_exchange_strong(nobody, thread)) continue;
+            own_ = &creation;
+            own_->left_alone = 0;
+            return;
+        }
     }
+    ~CreationScope() {
+        if (own_ != nullptr) own_->thread.store(0);
+    }
+    CreationScope(const CreationScope&) = delete;
+    CreationScope& operator=(const CreationScope&) = delete;
+
+    void LeaveAlone(DWORD child) const noexcept {
+        if (outer_ != nullptr) outer_->left_alone = child;
+    }
+    bool IsLeftAlone(DWORD child) const noexcept {
+        return own_ != nullptr && own_->left_alone == child;
+    }
+
+private:
+    Creation* own_ = nullptr;
+    Creation* outer_ = nullptr;
+};
+
+void SayWithout(DWORD child, const char* reason, const char* call, uint32_t error) noexcept {
+    os::TextBuffer<256> text;
+    text.Put("child ").PutDecimal(child).Put(" runs without Strata: ").Put(reason);
+    if (call != nullptr) text.Put(": ").Put(call).Put(" (error ").PutDecimal(error).Put(")");
     Say(text.text());
 }
 
-// Whether the child has the DLL now.
+// Whether the child has the DLL now; otherwise one line says why not.
 bool Inject(const PROCESS_INFORMATION& child, const ErrorModes& error_modes) noexcept {
+    const LoadProblem problem = FindLoadProblem(child.hProcess, g_dll, g_load_calls);
+    if (problem) {
+        SayWithout(child.dwProcessId, problem.reason, problem.call, problem.system_error);
+        return false;
+    }
     InjectRequest request = {};
     request.dll_name = g_dll_name;
     request.flags = kInjectChildren;
     request.error_modes = error_modes;
     const InjectResult result = InjectImport(child.hProcess, request);
-    // CreateProcessA may come to CreateProcessW by its exported name: then the inner one did it.
     if (result.error == InjectError::kNone || result.error == InjectError::kAlreadyThere)
         return true;
-    if (g_verbose) SayWithout(child, result);
+    SayWithout(child.dwProcessId, InjectErrorText(result.error), result.call, result.system_error);
     return false;
+}
+
+void Prepare(const CreationScope& scope, const PROCESS_INFORMATION& child, DWORD flags,
+             const ErrorModes& error_modes) noexcept {
+    if (scope.IsLeftAlone(child.dwProcessId)) return;
+    const bool inherited = (flags & CREATE_DEFAULT_ERROR_MODE) == 0;
+    if (Inject(child, inherited ? error_modes : ErrorModes{})) return;
+    scope.LeaveAlone(child.dwProcessId);
+    if (inherited) GiveErrorMode(child.hProcess, error_modes);
 }
 
 // `create(flags)` makes the child; ours is suspended until it has the DLL.
 template <typename Create>
 BOOL CreateChild(DWORD flags, LPPROCESS_INFORMATION child, Create create) noexcept {
+    const CreationScope scope;
     const ErrorModes error_modes = g_quiet_errors.Enter();
     const BOOL created = create(flags | CREATE_SUSPENDED);
     const DWORD error = GetLastError();
     g_quiet_errors.Leave();
     if (created) {
-        const bool inherited = (flags & CREATE_DEFAULT_ERROR_MODE) == 0;
-        const ErrorModes none;
-        const bool injected = Inject(*child, inherited ? error_modes : none);
-        if (inherited && !injected) GiveErrorMode(child->hProcess, error_modes);
+        Prepare(scope, *child, flags, error_modes);
         if ((flags & CREATE_SUSPENDED) == 0) ResumeThread(child->hThread);
     }
     SetLastError(error);
@@ -132,7 +188,10 @@ void FollowUsers() noexcept {
 
 }  // namespace
 
-bool FollowChildren(const char* dll_name, bool verbose) noexcept {
+bool FollowChildren(HINSTANCE dll, const char* dll_name, bool verbose) noexcept {
+    GetModuleFileNameW(dll, g_dll_path, kLongestPath);
+    g_dll = TraitsOf(dll, g_dll_path);
+    g_load_calls = FindLoadCalls();
     g_dll_name = dll_name;
     g_verbose = verbose;
     const RedirectRequest requests[] = {

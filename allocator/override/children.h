@@ -7,8 +7,9 @@
 
 namespace strata::override {
 
-// `dll_name`: as in InjectRequest; kept by pointer. False when the functions cannot be redirected,
-// which has been said on standard error then.
-bool FollowChildren(const char* dll_name, bool verbose) noexcept;
+// `dll`: this DLL, as it is loaded; `dll_name`: as in InjectRequest; kept by pointer. False when the
+// functions cannot be redirected, which has been said on standard error then. A child that may not load
+// the DLL runs as it is, and one line says so.
+bool FollowChildren(HINSTANCE dll, const char* dll_name, bool verbose) noexcept;
 
 }  // namespace strata::override

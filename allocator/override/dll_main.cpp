@@ -144,8 +144,8 @@ bool Attach(HINSTANCE instance) noexcept {
     // Not from a DLL that is about to go.
     const bool leaves = !active && (g_settings.require || attach != nullptr);
     if (!g_settings.disable && g_settings.children && !leaves) {
-        g_status.children =
-            FindOwnName(instance, block) && FollowChildren(g_dll_name, g_settings.verbose);
+        g_status.children = FindOwnName(instance, block) &&
+                            FollowChildren(instance, g_dll_name, g_settings.verbose);
     }
     if (active || g_status.children) Pin();
     if (!active) FinishRecording();

@@ -12,8 +12,12 @@ void GiveErrorMode(HANDLE process, const ErrorModes& modes) noexcept {
     using SetInformation = LONG(NTAPI*)(HANDLE, int, void*, ULONG);
     const auto set = reinterpret_cast<SetInformation>(reinterpret_cast<void*>(
         GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtSetInformationProcess")));
+    if (set == nullptr) return;
     ULONG value = modes.right ^ SEM_FAILCRITICALERRORS;
-    if (set != nullptr) set(process, kDefaultHardErrorMode, &value, sizeof value);
+    const UINT own = GetErrorMode();
+    set(process, kDefaultHardErrorMode, &value, sizeof value);
+    // A system that knows no mode but the caller's has changed that.
+    if (GetErrorMode() != own) SetErrorMode(own);
 }
 
 }  // namespace strata::override

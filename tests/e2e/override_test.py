@@ -407,6 +407,20 @@ class Launcher(Case):
             self.refused(EXIT_LAUNCHER, message, "--dll", dll, "--attach", "4711")
         self.assertFalse(os.path.exists(self.path("trace")))
 
+    def test_a_program_that_may_not_load_the_dll(self):
+        """Its token has no right to the file; root on the machine under Wine can read it all the same."""
+        if os.name == "nt" or os.geteuid() != 0:
+            self.skipTest("strata-run could not read the DLL either")
+        dll = self.path("strata-override.dll")
+        shutil.copy(os.path.join(Setup.bin, "strata-override.dll"), dll)
+        os.chmod(dll, 0)
+        reason = "its user or token may not read and execute the DLL"
+        options = ["--dll", windows_path(dll), program("exit_code"), "5", "exit"]
+        result = run([launcher(), *options])
+        self.assertEqual((5, "leaving\n", f"strata-run: the program runs on its own heap: {reason}"),
+                         (result.code, result.out, result.err.strip()))
+        self.refused(EXIT_LAUNCHER, f"it cannot have Strata: {reason}", "--require", *options)
+
     def test_refuses_what_cannot_be_run(self):
         self.refused(EXIT_CANNOT_RUN, "not a Windows program", windows_path(__file__))
         batch = self.path("batch.bat")
@@ -498,6 +512,15 @@ class Children(Case):
         self.assertEqual((0, without.out, ""), (with_it.code, with_it.out, with_it.err.strip()))
         self.assertEqual(5, without.out.count("child: "))
         self.assertIn("at the end: 32768\n", without.out)
+
+    def test_those_that_may_not_load_the_dll(self):
+        """They run as they are, and one line says so; also when nobody asked for words."""
+        dll = self.path("strata-override.dll")
+        shutil.copy(os.path.join(Setup.bin, "strata-override.dll"), dll)
+        result = overridden(["--require", "--children", "--dll", windows_path(dll)], "shut_out")
+        self.assertEqual((0, "child: absent\nended: 21\n"), (result.code, result.out), result.err)
+        self.assertRegex(result.err.strip(), r"^strata: strata_program_shut_out\.exe \(\d+\): child \d+ runs "
+                                             r"without Strata: its user or token may not read and execute the DLL$")
 
 
 class Misuse(Case):

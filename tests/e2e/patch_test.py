@@ -288,6 +288,12 @@ class Patched(PatchCase):
         result = run(["cmd", "/c", windows_path(exe), "child", "21"])
         self.assertEqual((21, "21: active\n"), (result.code, result.out))
 
+    def test_children_that_may_not_load_the_dll(self):
+        exe = self.make(program("shut_out"))
+        result = run([exe, windows_path(program("shut_out"))], environment={"STRATA_CHILDREN": "1"})
+        self.assertEqual((0, "child: absent\nended: 21\n"), (result.code, result.out), result.err)
+        self.assertRegex(result.err, r"child \d+ runs without Strata: its user or token may not read and execute")
+
     def test_under_the_launcher(self):
         """Two ways in, one override."""
         exe = self.make(program("exit_code"))

@@ -6,6 +6,7 @@
 #include "run/command_line.h"
 #include "run/errors.h"
 #include "run/handle.h"
+#include "run/override_dll.h"
 
 namespace strata::run {
 
@@ -91,6 +92,8 @@ public:
 
 private:
     void Create(DWORD flags);
+    // Why the process may not have the DLL; empty: it may.
+    std::string Obstacle() const;
     void Prepare(const std::string& dll_name, const Handshake& handshake);
     void Resume() const;
     void Answer(const Handshake& handshake) const;
@@ -122,6 +125,15 @@ void Start::Create(DWORD flags) {
     const bool missing = error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
     throw Failure(missing ? kExitNotFound : kExitCannotRun,
                   ToUtf8(request_.program) + ": " + SystemErrorText("CreateProcessW", error));
+}
+
+std::string Start::Obstacle() const {
+    const MappedDll dll(request_.dll);
+    const override::LoadProblem problem =
+        override::FindLoadProblem(process_.hProcess, dll.traits(), calls_.load);
+    if (!problem) return "";
+    if (problem.call == nullptr) return problem.reason;
+    return std::string(problem.reason) + ": " + SystemErrorText(problem.call, problem.system_error);
 }
 
 // Puts the DLL in front of the imports.
@@ -202,6 +214,14 @@ void Start::WithDll() {
     }
     SetErrorMode(error_modes_.right);
     try {
+        const std::string obstacle = Obstacle();
+        if (!obstacle.empty()) {
+            if (request_.require)
+                throw Failure(kExitLauncher, "it cannot have Strata: " + obstacle);
+            Say("the program runs on its own heap: " + obstacle);
+            override::GiveErrorMode(process_.hProcess, error_modes_);
+            return Resume();
+        }
         const Handshake handshake;
         try {
             Prepare(dll_name, handshake);

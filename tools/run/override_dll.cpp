@@ -91,4 +91,16 @@ std::wstring FindOverrideDll(const std::wstring& given) {
     return path;
 }
 
+// As an image, so that addresses in it are what they are in a process; the low bits of such a handle say so.
+MappedDll::MappedDll(const std::wstring& path)
+    : path_(path), module_(LoadLibraryExW(path.c_str(), nullptr, LOAD_LIBRARY_AS_IMAGE_RESOURCE)) {
+    const uintptr_t image = reinterpret_cast<uintptr_t>(module_) & ~uintptr_t{3};
+    traits_.path = path_.c_str();
+    if (image != 0) traits_ = override::TraitsOf(reinterpret_cast<void*>(image), path_.c_str());
+}
+
+MappedDll::~MappedDll() {
+    if (module_ != nullptr) FreeLibrary(module_);
+}
+
 }  // namespace strata::run

@@ -7,14 +7,15 @@
 #define PSAPI_VERSION 2  // in kernel32
 #include <psapi.h>
 
+#include "override/loadable.h"
+
 namespace strata::run {
 
 struct ProcessCalls {
     decltype(&::CreateProcessW) create_process = ::CreateProcessW;
     decltype(&::TerminateProcess) terminate = ::TerminateProcess;
     decltype(&::OpenProcess) open_process = ::OpenProcess;
-    decltype(&::IsWow64Process2) is_wow64_process = ::IsWow64Process2;
-    decltype(&::GetProcessMitigationPolicy) get_policy = ::GetProcessMitigationPolicy;
+    override::LoadCalls load = override::FindLoadCalls();
     decltype(&::K32EnumProcessModulesEx) enum_modules = ::K32EnumProcessModulesEx;
     decltype(&::K32GetModuleBaseNameW) module_name = ::K32GetModuleBaseNameW;
     decltype(&::VirtualQueryEx) virtual_query = ::VirtualQueryEx;

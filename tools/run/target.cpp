@@ -2,6 +2,7 @@
 
 #include "run/command_line.h"
 #include "run/errors.h"
+#include "run/override_dll.h"
 
 namespace strata::run {
 
@@ -43,25 +44,10 @@ HANDLE Open(uint32_t pid, const ProcessCalls& calls) {
 
 }  // namespace
 
-std::string MachineProblem(USHORT process_machine, USHORT native_machine) {
-    if (process_machine == IMAGE_FILE_MACHINE_I386) {
-        return "it is a 32-bit process; Strata is 64-bit only";
-    }
-    if (process_machine != IMAGE_FILE_MACHINE_UNKNOWN &&
-        process_machine != IMAGE_FILE_MACHINE_AMD64) {
-        return "it is a process for another kind of processor";
-    }
-    if (native_machine != IMAGE_FILE_MACHINE_AMD64) {
-        return "this system is not x86-64; Strata's override is for x86-64 only";
-    }
-    return "";
-}
-
 Target::Target(uint32_t pid, const std::wstring& dll, const ProcessCalls& calls)
     : pid_(pid), calls_(calls), process_(Open(pid, calls)) {
     CheckAlive();
-    CheckMachine();
-    CheckPolicy();
+    CheckLoadable(dll);
     FindModules(dll);
 }
 
@@ -81,24 +67,13 @@ void Target::CheckAlive() const {
     Refuse(kExitCannotRun, "it has ended (exit code " + std::to_string(exit_code) + ")");
 }
 
-void Target::CheckMachine() const {
-    USHORT process_machine = 0;
-    USHORT native_machine = 0;
-    if (!calls_.is_wow64_process(process_.get(), &process_machine, &native_machine)) {
-        Failed("IsWow64Process2", GetLastError());
-    }
-    const std::string problem = MachineProblem(process_machine, native_machine);
-    if (!problem.empty()) Refuse(kExitCannotRun, problem);
-}
-
-// A process that loads only images signed by Microsoft or the Store will not load this one. What else
-// can forbid redirecting, the DLL asks itself.
-void Target::CheckPolicy() const {
-    PROCESS_MITIGATION_BINARY_SIGNATURE_POLICY policy = {};
-    if (!calls_.get_policy(process_.get(), ProcessSignaturePolicy, &policy, sizeof policy)) return;
-    if (policy.MicrosoftSignedOnly != 0 || policy.StoreSignedOnly != 0) {
-        Refuse(kExitCannotRun, "it loads signed DLLs only (its binary signature policy)");
-    }
+void Target::CheckLoadable(const std::wstring& dll) const {
+    const MappedDll mapped(dll);
+    const override::LoadProblem problem =
+        override::FindLoadProblem(process_.get(), mapped.traits(), calls_.load);
+    if (!problem) return;
+    if (problem.call != nullptr) Failed(problem.call, problem.system_error);
+    Refuse(kExitCannotRun, problem.reason);
 }
 
 std::vector<HMODULE> Target::ListModules() const {

@@ -35,8 +35,7 @@ private:
         std::wstring name;  // without a folder
     };
 
-    void CheckMachine() const;
-    void CheckPolicy() const;
+    void CheckLoadable(const std::wstring& dll) const;
     std::vector<HMODULE> ListModules() const;
     void FindModules(const std::wstring& dll);
     void FindLoadLibrary(const std::vector<Module>& modules);
@@ -46,8 +45,5 @@ private:
     Handle process_;
     LPTHREAD_START_ROUTINE load_library_ = nullptr;
 };
-
-// Why a process of this kind cannot be attached to; empty: it can. As IsWow64Process2 has them.
-std::string MachineProblem(USHORT process_machine, USHORT native_machine);
 
 }  // namespace strata::run

@@ -122,6 +122,35 @@ TEST(Launch, EndsARequiredProcessThatEndedWithoutAWord) {
     EXPECT_NE(std::string::npos, text.find("before the override could report")) << text;
 }
 
+ProcessCalls ForbiddingCode() {
+    ProcessCalls calls = Watching();
+    calls.load.get_policy = [](HANDLE, int policy, void* flags, SIZE_T) -> BOOL {
+        if (policy != ProcessDynamicCodePolicy) return FALSE;
+        *static_cast<DWORD*>(flags) = 1;
+        return TRUE;
+    };
+    return calls;
+}
+
+TEST(Launch, EndsARequiredProcessThatMayNotLoadTheDll) {
+    LaunchRequest request = RequestFor("Launched.DISABLED_Ends");
+    request.require = true;
+    const std::string text = Failing(request, kExitLauncher, ForbiddingCode());
+    EXPECT_EQ("it cannot have Strata: it forbids dynamic code (arbitrary code guard)", text);
+    DWORD exit_code = 0;
+    GetExitCodeProcess(g_process, &exit_code);
+    EXPECT_EQ(DWORD{kExitLauncher}, exit_code) << "it has run";
+}
+
+TEST(Launch, LeavesAnyOtherProcessAloneThatMayNotLoadTheDll) {
+    LaunchRequest request = RequestFor("Launched.DISABLED_Ends");
+    request.dll = L"no-such.dll";  // with it in its imports it would not start
+    const UINT before = SetErrorMode(0);
+    EXPECT_EQ(0u, Launch(request, ForbiddingCode()));
+    EXPECT_EQ(0u, SetErrorMode(before));
+    EXPECT_FALSE(g_terminated);
+}
+
 TEST(Launch, StartsNothingWhenTheDllHasNoNameForImports) {
     LaunchRequest request = RequestFor("Launched.DISABLED_Ends");
     request.dll = L"C:\\no such \u00e4\\strata-override.dll";
