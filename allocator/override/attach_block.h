@@ -28,11 +28,13 @@ struct AttachBlock {
     uint32_t flags;             // kAttach...
     volatile uint32_t state;    // ReportState
     uint32_t redirected;        // number of entry points
+    uint32_t unserved;          // kActive: number of C runtimes of which nothing is served
     char reason[kReasonBytes];  // kDeclined: why
+    char served[1024];          // kActive: what is served besides ntdll's functions, and what not
     wchar_t dll_path[kAttachPathLength];
     wchar_t statistics_file[kAttachPathLength];  // empty: none
 };
-inline constexpr uint64_t kAttachMagic = 0x5453'4952'5441'0002;
+inline constexpr uint64_t kAttachMagic = 0x5453'4952'5441'0003;
 
 // Where a block may lie: addresses that no image prefers and that the system, which gives out addresses
 // from both ends of what there is, comes to last.

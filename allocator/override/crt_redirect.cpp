@@ -1,5 +1,6 @@
 #include "override/crt_redirect.h"
 
+#include "override/coverage.h"
 #include "override/crt_table.h"
 #include "override/entry_point.h"
 #include "override/module_image.h"
@@ -21,6 +22,7 @@ constinit bool g_verbose = false;
 constinit bool g_counting = false;
 
 void SayLeft(const char* crt, const char* function, const char* why) noexcept {
+    NoteRuntimeLeft(crt, function, why);
     if (!g_verbose) return;
     os::TextBuffer<256> text;
     text.Put("not redirected: ").Put(crt);
@@ -142,6 +144,7 @@ void Take(size_t crt, const ModuleImage& image, bool initialized) noexcept {
         return SayLeft(kCrtNames[crt], nullptr, why.text());
     }
     slot.image = image;
+    NoteRuntimeRedirected(kCrtNames[crt], plan.count());
     if (!g_verbose) return;
     os::TextBuffer<256> text;
     text.Put("redirected: ").PutDecimal(plan.count()).Put(" functions of ").Put(kCrtNames[crt]);

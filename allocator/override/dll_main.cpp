@@ -6,6 +6,7 @@
 #include "heap/options.h"
 #include "override/attach_block.h"
 #include "override/children.h"
+#include "override/coverage.h"
 #include "override/import_directory.h"
 #include "override/install.h"
 #include "override/recording.h"
@@ -72,6 +73,10 @@ void Report(AttachBlock& block) noexcept {
     block.redirected = g_status.redirected;
     os::TextSink(block.reason, sizeof block.reason).Put(g_status.reason);
     const bool active = g_status.state == STRATA_OVERRIDE_ACTIVE;
+    if (active) {
+        os::TextSink served(block.served, sizeof block.served);
+        block.unserved = static_cast<uint32_t>(PutCoverage(served));
+    }
     block.state = static_cast<uint32_t>(active ? ReportState::kActive : ReportState::kDeclined);
 }
 

@@ -18,7 +18,7 @@ namespace strata::override {
 
 // Of what the launcher and the DLL say to each other, here and in attach_block.h. The DLL exports it, so that
 // a launcher of another version leaves it alone.
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 
 enum class ReportState : uint32_t { kPending, kActive, kDeclined };
 

@@ -77,12 +77,35 @@ class Attach(Case):
         busy = self.running("busy")
         file = self.path("statistics.json")
         result = busy.attach("--stats", "--stats-file", windows_path(file), "--children")
-        self.assertEqual((0, ""), (result.code, result.err.strip()))
+        self.assertEqual(0, result.code, result.err)
+        self.says_what_it_serves(busy, result)
         code, out, err = busy.end()
         self.assertEqual((0, "active\ndone\n"), (code, out), err)
         self.assertIn("of the calls from outside ntdll served by Strata", err)
         with open(file, encoding="utf-8") as text:
             self.assertIn('"active":true', text.read())
+
+    def says_what_it_serves(self, busy, result):
+        who = f"strata-run: process {busy.pid}: "
+        lines = result.err.replace("\r", "").strip().split("\n")
+        self.assertEqual(2, len(lines), result.err)
+        self.assertRegex(lines[0], f"^{who}active, \\d+ entry points redirected in ntdll.dll$")
+        # Where runtimes have heaps of their own, as under Wine 8, attaching comes too late for them.
+        msvcrt = (r"msvcrt\.dll: (\d+ functions redirected|"
+                  r"not served, its heap is one of its own from before Strata)(;|$)")
+        self.assertRegex(lines[1], f"^{who}{msvcrt}")
+        if "not served, its" in lines[1]:
+            self.assertRegex(lines[1], r"; other heaps from before, not served: \d+$")
+
+    def test_says_what_it_does_not_serve(self):
+        """Not served at all is said without being asked for, and the statistics show it."""
+        busy = self.running("busy")
+        result = busy.attach()
+        self.assertEqual(0, result.code, result.err)
+        if result.err.strip():
+            self.says_what_it_serves(busy, result)
+            self.assertIn("not served, its heap", result.err)
+        self.assertEqual((0, "active\ndone\n"), busy.end()[:2])
 
     def test_not_twice(self):
         busy = self.running("busy")

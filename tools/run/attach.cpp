@@ -52,6 +52,7 @@ public:
             target_.Failed("ReadProcessMemory", GetLastError());
         }
         block.reason[sizeof block.reason - 1] = 0;
+        block.served[sizeof block.served - 1] = 0;
     }
 
 private:
@@ -116,9 +117,12 @@ void Answer(const Target& target, const AttachRequest& request, const AttachBloc
             bool loaded) {
     switch (static_cast<ReportState>(block.state)) {
         case ReportState::kActive:
-            if (request.verbose) {
-                Say("process " + std::to_string(target.pid()) + ": active, " +
-                    std::to_string(block.redirected) + " entry points redirected");
+            // Who only wants it done hears of what is missing.
+            if (request.verbose || request.stats || block.unserved != 0) {
+                const std::string who = "process " + std::to_string(target.pid()) + ": ";
+                Say(who + "active, " + std::to_string(block.redirected) +
+                    " entry points redirected in ntdll.dll");
+                Say(who + block.served);
             }
             return;
         case ReportState::kDeclined:
