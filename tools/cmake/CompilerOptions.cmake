@@ -23,7 +23,7 @@ if(STRATA_COVERAGE_DUMP)
 endif()
 
 if(MINGW AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  add_compile_options(-gcodeview) # for the PDBs; not among the flags of a build type, which also link
+  add_compile_options($<$<NOT:$<COMPILE_LANGUAGE:RC>>:-gcodeview>) # for the PDBs; not among the flags of a build type, which also link
 endif()
 
 add_library(strata_common_options INTERFACE)

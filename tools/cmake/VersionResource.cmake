@@ -1,0 +1,30 @@
+# strata_version_resource(<target> <description>): a VERSIONINFO resource with the project's version, for a program
+# or a DLL on Windows. REQUIRES: the target's OUTPUT_NAME is set.
+
+if(WIN32)
+  enable_language(RC)
+endif()
+
+function(strata_version_resource target strata_description)
+  if(NOT WIN32)
+    return()
+  endif()
+  get_target_property(strata_internal_name ${target} OUTPUT_NAME)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    set(strata_file_type 1)
+    set(strata_file_name "${strata_internal_name}.exe")
+  else()
+    set(strata_file_type 2)
+    set(strata_file_name "${strata_internal_name}.dll")
+  endif()
+  set(source "${CMAKE_CURRENT_BINARY_DIR}/${target}.rc")
+  configure_file("${PROJECT_SOURCE_DIR}/tools/cmake/version.rc.in" "${source}" @ONLY)
+  if(MSVC)
+    target_sources(${target} PRIVATE "${source}")
+  else()
+    # By itself: windres would get the target's options for compilers.
+    add_library(${target}_version OBJECT "${source}")
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_version>)
+  endif()
+endfunction()
