@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Every program and DLL that is shipped has a VERSIONINFO resource with the project's version.
+"""What every program and DLL that is shipped says of itself: the project's version in a VERSIONINFO resource, and
+the DLLs whether they were built for Control Flow Guard.
 
-    version_test.py --bin <folder> --version <version> [--header <version.h>] [-v]
+    version_test.py --bin <folder> --version <version> [--header <version.h>] [--guard] [-v]
 
 Reads the files themselves, after Microsoft's "PE Format" and "VS_VERSIONINFO", so that no Windows is needed.
 """
@@ -21,15 +22,13 @@ class Setup:
     bin = ""
     version = ""
     header = ""
+    guard = False
 
 
-def resource(image, kind):
-    """The bytes of the first resource of this kind; None without one."""
+def reader(image):
+    """Where an address relative to the image lies in its file."""
     pe = struct.unpack_from("<I", image, 0x3c)[0]
     sections, optional = struct.unpack_from("<H", image, pe + 6)[0], struct.unpack_from("<H", image, pe + 20)[0]
-    root_rva = struct.unpack_from("<I", image, pe + 24 + 112 + 2 * 8)[0]
-    if root_rva == 0:
-        return None
 
     def offset(rva):
         for i in range(sections):
@@ -38,6 +37,16 @@ def resource(image, kind):
                 return raw + rva - begin
         raise ValueError(f"{rva:#x} is in no section")
 
+    return offset
+
+
+def resource(image, kind):
+    """The bytes of the first resource of this kind; None without one."""
+    pe = struct.unpack_from("<I", image, 0x3c)[0]
+    root_rva = struct.unpack_from("<I", image, pe + 24 + 112 + 2 * 8)[0]
+    if root_rva == 0:
+        return None
+    offset = reader(image)
     root = offset(root_rva)
 
     def entries(table):
@@ -103,14 +112,51 @@ class Version(unittest.TestCase):
             self.assertEqual(Setup.version, re.search(r'STRATA_VERSION_STRING "(.*)"', file.read())[1])
 
 
+class Guard(unittest.TestCase):
+    """A process with strict control flow guard loads no DLL without these marks."""
+
+    def test_the_dlls(self):
+        for name in ("strata.dll", "strata-override.dll"):
+            with self.subTest(name), open(os.path.join(Setup.bin, name), "rb") as file:
+                image = file.read()
+                pe = struct.unpack_from("<I", image, 0x3c)[0]
+                flags = struct.unpack_from("<H", image, pe + 24 + 70)[0]
+                self.assertEqual(Setup.guard, flags & 0x4000 != 0, "IMAGE_DLLCHARACTERISTICS_GUARD_CF")
+                if Setup.guard:
+                    self.look_at(image, pe)
+
+    def look_at(self, image, pe):
+        offset = reader(image)
+        base = struct.unpack_from("<Q", image, pe + 24 + 24)[0]
+        entry = struct.unpack_from("<I", image, pe + 24 + 16)[0]
+        exports = offset(struct.unpack_from("<I", image, pe + 24 + 112)[0])
+        config = offset(struct.unpack_from("<I", image, pe + 24 + 112 + 10 * 8)[0])
+        check, dispatch, table, count, flags = struct.unpack_from("<QQQQI", image, config + 112)
+        self.assertEqual(0x500, flags & 0x500, "instrumented, with a table of functions")
+        stride = 4 + (flags >> 28)
+        targets = [struct.unpack_from("<I", image, offset(table - base) + stride * i)[0] for i in range(count)]
+        self.assertEqual(sorted(targets), targets)
+        # Where the loader puts its own functions; until then there is code that does no harm.
+        for pointer, code in ((check, b"\xc3"), (dispatch, b"\xff\xe0")):
+            function = struct.unpack_from("<Q", image, offset(pointer - base))[0] - base
+            self.assertEqual(code, image[offset(function):offset(function) + len(code)])
+        # Whatever the loader or other modules call.
+        self.assertIn(entry, targets)
+        functions, at = struct.unpack_from("<I", image, exports + 20)[0], struct.unpack_from("<I", image, exports + 28)[0]
+        addresses = struct.unpack_from(f"<{functions}I", image, offset(at))
+        self.assertGreaterEqual(len(set(addresses) & set(targets)), 2)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--bin", required=True)
     parser.add_argument("--version", required=True)
     parser.add_argument("--header", default="")
+    parser.add_argument("--guard", action="store_true", help="the compiler can do it")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     Setup.bin, Setup.version, Setup.header = options.bin, options.version, options.header
+    Setup.guard = options.guard
     unittest.main(argv=[sys.argv[0]], verbosity=2 if options.verbose else 1)
 
 
