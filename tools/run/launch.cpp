@@ -79,6 +79,7 @@ public:
     Start(const LaunchRequest& request, const ProcessCalls& calls)
         : request_(request), calls_(calls) {}
     ~Start() {
+        if (process_.hProcess == nullptr) return;  // it was not created
         CloseHandle(process_.hThread);
         CloseHandle(process_.hProcess);
     }
