@@ -17,7 +17,7 @@ import time
 
 import override_test
 from override_test import (EXIT_CANNOT_RUN, EXIT_LAUNCHER, EXIT_NOT_FOUND, Case, Setup, launcher, overridden,
-                           plain, program, run, windows_path)
+                           plain, program, run, windows_path, without_remarks)
 
 
 def count(few, many):
@@ -45,7 +45,7 @@ class Running:
     def end(self):
         """Lets it end; its exit code, output and errors."""
         out, err = self.process.communicate("x", timeout=Setup.time_limit)
-        err = "\n".join(line for line in err.splitlines() if not re.match(r"wine: |[0-9a-f]{4}:", line))
+        err, self.remarks = without_remarks(err)
         return self.process.returncode, out.replace("\r\n", "\n"), err
 
     def stop(self):

@@ -19,7 +19,8 @@ import re
 import sys
 import unittest
 
-from override_test import Case, Setup, overridden, plain, program, windows_path
+from lifecycle_test import Running
+from override_test import Case, Result, Setup, overridden, plain, program, windows_path
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "override.md"
 BEGIN = "<!-- begin of the table: tests/e2e/matrix_test.py --update writes it -->"
@@ -27,7 +28,7 @@ END = "<!-- end of the table -->"
 PROGRAMS = ("mixing", "mixing_ucrt")
 # How a program gets the override, and what its blocks are to it then.
 COLUMNS = (("run", "after", "under `strata-run`"), ("late", "before", "from before `LoadLibrary`"),
-           ("late", "after", "from after it"))
+           ("late", "after", "from after it"), ("attach", "before", "from before `--attach`"))
 
 Cell = collections.namedtuple("Cell", "runtime source partner time thread result")
 
@@ -42,6 +43,22 @@ def built():
 
 def late(name, **more):
     return plain(name, windows_path(os.path.join(Setup.bin, "strata-override.dll")), **more)
+
+
+def attached(name, **more):
+    process = Running(name, "--wait", **more)
+    try:
+        result = process.attach("--require")
+        if result.code != 0:
+            raise AssertionError(f"{name} cannot be attached to: {result.err}")
+        code, out, err = process.end()
+        return Result(code, out, "\n".join([err, *process.remarks]), result.seconds)
+    finally:
+        process.stop()
+
+
+def run_in_every_way(name):
+    return {"run": overridden(["--require"], name), "late": late(name), "attach": attached(name)}
 
 
 def parse(text):
@@ -62,7 +79,7 @@ def collect():
     """Every run's cells by (way, program), and the heaps."""
     runs, heaps = {}, {}
     for name in built():
-        for way, result in (("run", overridden(["--require"], name)), ("late", late(name))):
+        for way, result in run_in_every_way(name).items():
             cells, heaps, done = parse(result.out)
             if result.code not in (0, 1) or not done:
                 last = cells[-1] if cells else "nothing"
@@ -119,10 +136,8 @@ class Matrix(unittest.TestCase):
                 self.assertEqual({cell[:3] for cell in without}, {cell[:3] for cell in cells})
                 self.assertGreater(len(without), 300)
                 times = {(cell.time, cell.thread) for cell in cells}
-                expected = {("after", "same"), ("after", "other")}
-                if way == "late":
-                    expected |= {("before", "same"), ("before", "other")}
-                self.assertEqual(expected, times)
+                expected = {column[1] for column in COLUMNS if column[0] == way}
+                self.assertEqual({(time, thread) for time in expected for thread in ("same", "other")}, times)
         new = table(runs, heaps)
         print("\n" + new)
         _, old, _ = split(DOCUMENT.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -36,8 +37,15 @@ class Result:
         self.code = code
         self.out = out
         # Wine's own remarks about the machine are nobody's output.
-        self.err = "\n".join(line for line in err.splitlines() if not re.match(r"wine: |[0-9a-f]{4}:", line))
+        self.err, self.remarks = without_remarks(err)
         self.seconds = seconds
+
+
+def without_remarks(err):
+    """Errors without what Wine itself wrote there, and that."""
+    lines = err.splitlines()
+    remarks = [line for line in lines if re.match(r"wine: |[0-9a-f]{4}:", line)]
+    return "\n".join(line for line in lines if not re.match(r"wine: |[0-9a-f]{4}:", line)), remarks
 
 
 # Wine's process creation fails now and then on a busy machine, before any code of the new process or of
@@ -63,12 +71,25 @@ def run_once(command, environment=None, folder=None, text="", binary=False):
     env["LC_ALL"] = "C.UTF-8"
     env.update(environment or {})
     began = time.monotonic()
-    done = subprocess.run(
-        Setup.runner + command, input=text.encode(), capture_output=True, env=env, cwd=folder,
-        timeout=Setup.time_limit)
+    process = subprocess.Popen(Setup.runner + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=env, cwd=folder, start_new_session=True)
+    try:
+        out, err = process.communicate(text.encode(), timeout=Setup.time_limit)
+    except subprocess.TimeoutExpired:
+        end_with_all_it_started(process)
+        raise
     seconds = time.monotonic() - began
-    out = done.stdout if binary else done.stdout.decode("utf-8", "replace").replace("\r\n", "\n")
-    return Result(done.returncode, out, done.stderr.decode("utf-8", "replace"), seconds)
+    out = out if binary else out.decode("utf-8", "replace").replace("\r\n", "\n")
+    return Result(process.returncode, out, err.decode("utf-8", "replace"), seconds)
+
+
+def end_with_all_it_started(process):
+    """Ends a process of a session of its own; under Wine, what strata-run has started as well."""
+    if os.name == "nt":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def program(name):

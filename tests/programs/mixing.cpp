@@ -5,6 +5,8 @@
 //   mixing                   everything once ("after": whatever is active is so already)
 //   mixing <DLL's path>      allocates, loads the DLL, and goes on with the blocks from before ("before");
 //                            then everything once more ("after")
+//   mixing --wait            allocates, prints its process id, to be attached to, waits for a byte on its
+//                            standard input or the end of that, and goes on with the blocks from before
 //
 // Exit code 0 when all is well.
 #include "mixing.h"
@@ -16,7 +18,8 @@
 namespace mixing {
 namespace {
 
-constexpr size_t kSizes[] = {1, 16, 100, 1000, 5000, 70000, 2000000};
+// The largest is one that every heap gets from the system by itself.
+constexpr size_t kSizes[] = {1, 16, 100, 1000, 5000, 70000, 1100000};
 constexpr int kSizeCount = sizeof kSizes / sizeof kSizes[0];
 // The blocks from before are all there at once.
 constexpr size_t kMostBefore = 300000;
@@ -66,7 +69,10 @@ bool UseOne(const Cell& cell, void* block, size_t bytes) {
     bool kept = true;
     if (HasText(cell) && source.exact) {
         const auto* const text = static_cast<const char*>(block);
-        for (size_t i = 0; i < before && i < bytes; ++i) kept = kept && text[i] == 'm';
+        const size_t both = before < bytes ? before : bytes;
+        const size_t step = both > 10000 ? 61 : 1;
+        for (size_t i = 0; i < both; i += step) kept = kept && text[i] == 'm';
+        kept = kept && (both == 0 || text[both - 1] == 'm');
     }
     Free(source, block);
     return right && kept;
@@ -122,13 +128,23 @@ void MakeTables() {
     g_partner_count = MakePartners(g_partners);
 }
 
-void Before(const char* dll) {
+void AllocateBefore() {
     MakeTables();
     MakeCells(true);
     for (int i = 0; i < g_cell_count; ++i) Allocate(g_cells[i]);
-    CHECK(LoadLibraryA(dll) != nullptr);
+}
+
+void UseBefore() {
     for (int i = 0; i < g_cell_count; ++i) Use(g_cells[i]);
     CHECK(HeapDestroy(g_private_heap));
+}
+
+void WaitForAttach() {
+    printf("process %lu\n", GetCurrentProcessId());
+    fflush(stdout);
+    char byte;
+    DWORD read;
+    ReadFile(GetStdHandle(STD_INPUT_HANDLE), &byte, 1, &read, nullptr);
 }
 
 void After() {
@@ -150,12 +166,19 @@ int main(int count, char** arguments) {
         VirtualAlloc(nullptr, sizeof(Cell) * kMostCells, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
     CHECK(g_cells != nullptr);
     FindRuntimes();
+    const bool waits = count == 2 && strcmp(arguments[1], "--wait") == 0;
+    if (count == 2) AllocateBefore();
+    if (waits) {
+        WaitForAttach();
+    } else if (count == 2) {
+        CHECK(LoadLibraryA(arguments[1]) != nullptr);
+    }
     for (const Runtime& runtime : g_runtimes) {
         printf("heap\t%s\t%s\n", runtime.name,
                runtime.heap == GetProcessHeap() ? "the process heap" : "its own");
     }
-    if (count == 2) Before(arguments[1]);
-    After();
+    if (count == 2) UseBefore();
+    if (!waits) After();
     CHECK(HeapValidate(GetProcessHeap(), 0, nullptr));
     printf("done\t%d wrong\n", g_wrong);
     return g_wrong == 0 ? 0 : 1;
