@@ -64,6 +64,9 @@ class System:
     def environment(self, program, way, statistics_file, folders):
         raise NotImplementedError
 
+    def settle(self, program, step, way, stderr):
+        """Takes out of a step's errors what the system has written there. Raises Failure."""
+
     def process_name(self, program):
         """That of the processes to be measured; None: all of them."""
         raise NotImplementedError
@@ -134,6 +137,7 @@ def _run_step(system, program, step, way, executable, folders, run):
         raise Failure(f'{step.name} ({way}) {how}; the end of its output:' + tail(stdout) + tail(stderr))
     if done.processes == 0:
         raise Failure(f'{step.name} ({way}): no process {program.executable} was ever seen')
+    system.settle(program, step, way, stderr)
     require_no_fatal(step.name, way, stderr)
     run.seconds += done.seconds
     run.total_seconds += done.total_seconds

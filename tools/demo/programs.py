@@ -40,6 +40,9 @@ class Program:
     lines_vary: bool = False   # the lines of the standard output come in any order
     launcher: tuple = ()       # more options of strata-run's
     few_calls: bool = False    # it hardly uses the heap: frees of ntdll's own blocks are most of its calls
+    runtime: tuple = ()        # DLLs of Microsoft's (microsoft.py) beside it, which it has to run with
+    variables: tuple = ()      # more of its environment: pairs of names and values
+    make: Callable = None      # (folder) -> None: makes the files of {tree}
     wine: int = 8              # the oldest version of Wine that it runs under
     run: Callable = None       # (program, way, executable, folders) -> compare.Run, instead of the steps
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import msvc
 import postgres
 from packages import Package
 from programs import PROGRAMS as DEMO_PROGRAMS
@@ -99,6 +100,7 @@ PROGRAMS = tuple(
         wine=10,
     ),
     postgres.PROGRAM,
+    *msvc.PROGRAMS,
     _of_wine('cscript', 'cscript.exe',
              'Wine\'s cscript.exe runs a JScript program (script.js): strings, objects, sorting',
              '/nologo', windows_path(os.path.join(_HERE, 'script.js')),
@@ -109,4 +111,4 @@ PROGRAMS = tuple(
 )
 
 # What tools/test.sh runs: a few seconds each.
-QUICK = ('7zip', 'node18', 'node22', 'ffmpeg', 'cmd', 'reg')
+QUICK = ('7zip', 'node18', 'node22', 'ffmpeg', 'cmd', 'reg', 'hermes', 'sarif')
