@@ -3,6 +3,7 @@
 //   cell <tab> runtime <tab> source <tab> partner <tab> before|after <tab> same|other <tab> ok|wrong
 //
 //   mixing                   everything once ("after": whatever is active is so already)
+//   mixing --list            says what there is to do, and does nothing ("listed")
 //   mixing <DLL's path>      allocates, loads the DLL, and goes on with the blocks from before ("before");
 //                            then everything once more ("after")
 //   mixing --wait            allocates, prints its process id, to be attached to, waits for a byte on its
@@ -87,6 +88,14 @@ DWORD WINAPI UseCell(void* argument) {
     return right ? 0 : 1;
 }
 
+void Print(const Cell& cell, const char* result) {
+    const Runtime* const runtime = cell.source->runtime;
+    printf("cell\t%s\t%s\t%s\t%s\t%s\t%s\n", runtime == nullptr ? "" : runtime->name,
+           cell.source->name, cell.partner->name, cell.before ? "before" : "after",
+           cell.other_thread ? "other" : "same", result);
+    fflush(stdout);
+}
+
 void Use(Cell& cell) {
     DWORD wrong;
     if (cell.other_thread) {
@@ -97,11 +106,7 @@ void Use(Cell& cell) {
     } else {
         wrong = UseCell(&cell);
     }
-    const Runtime* const runtime = cell.source->runtime;
-    printf("cell\t%s\t%s\t%s\t%s\t%s\t%s\n", runtime == nullptr ? "" : runtime->name,
-           cell.source->name, cell.partner->name, cell.before ? "before" : "after",
-           cell.other_thread ? "other" : "same", wrong == 0 ? "ok" : "wrong");
-    fflush(stdout);
+    Print(cell, wrong == 0 ? "ok" : "wrong");
     if (wrong != 0) ++g_wrong;
 }
 
@@ -126,6 +131,12 @@ void MakeTables() {
     CHECK(g_private_heap != nullptr);
     g_source_count = MakeSources(g_sources);
     g_partner_count = MakePartners(g_partners);
+}
+
+void List() {
+    MakeTables();
+    MakeCells(false);
+    for (int i = 0; i < g_cell_count; ++i) Print(g_cells[i], "listed");
 }
 
 void AllocateBefore() {
@@ -166,6 +177,10 @@ int main(int count, char** arguments) {
         VirtualAlloc(nullptr, sizeof(Cell) * kMostCells, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
     CHECK(g_cells != nullptr);
     FindRuntimes();
+    if (count == 2 && strcmp(arguments[1], "--list") == 0) {
+        List();
+        return 0;
+    }
     const bool waits = count == 2 && strcmp(arguments[1], "--wait") == 0;
     if (count == 2) AllocateBefore();
     if (waits) {
