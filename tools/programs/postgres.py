@@ -18,6 +18,7 @@ import time
 import compare
 import demo
 import measure
+import microsoft
 import packages
 from programs import Program, windows_path
 from servers import command, free_port
@@ -25,6 +26,8 @@ from servers import command, free_port
 USER = 65534  # nobody
 ROOT_FOLDER = os.path.join(compare.ROOT, 'build', 'wine10')
 SCALE, CLIENTS, TRANSACTIONS = 1, 4, 150
+PROCESSES = CLIENTS + 2  # at least: those of pgbench's connections and the server itself
+RUNTIME = (microsoft.UCRT, *microsoft.VC_14_52)
 
 # Sorted by what does not depend on the order of transactions.
 _TABLES = {
@@ -41,6 +44,7 @@ _TABLES = {
 
 def _environment(way, statistics_file):
     env = demo.environment(way, statistics_file)
+    env.update(microsoft.environment(RUNTIME))
     env['STRATA_WINE10_USER'] = str(USER)
     env.pop('STRATA_STATS', None)  # the server's log is compared with nothing, and is long enough
     return env
@@ -102,6 +106,7 @@ def run(program, way, executable, folders):
     statistics_file = os.path.join(folders.work, 'statistics.jsonl')  # the server's user writes it
     server_log = os.path.join(folders.work, 'server.log')
     log = os.path.join(folders.output, 'pg_ctl.log')
+    errors = os.path.join(folders.output, 'pg_ctl.err')  # with Wine's, of all processes
     env = _environment(way, statistics_file)
     pg_ctl = [bin_folder + '\\pg_ctl.exe', '-D', 'data', '-w']
     port = free_port()
@@ -111,7 +116,7 @@ def run(program, way, executable, folders):
     began = time.monotonic()
     try:
         command([demo.WINE, *demo.launcher_for(program, way), *pg_ctl, '-l', 'server.log',
-                  '-o', options, 'start'], env, folders.work, log)
+                  '-o', options, 'start'], env, folders.work, log, errors)
         result.seconds = _drive(port, folders)
         result.peak_bytes = max(map(measure.peak_bytes, _server_processes()), default=0)
         plain = _environment(compare.PLAIN, None)
@@ -128,13 +133,16 @@ def run(program, way, executable, folders):
         for line in file:
             if 'strata: fatal' in line or 'PANIC' in line or 'terminated by exception' in line:
                 raise compare.Failure(f'the server\'s log ({way}) says: {line.strip()}')
+    with open(errors, encoding='utf-8', errors='replace') as file:
+        wrong = microsoft.not_native([line.rstrip() for line in file], program.executable, RUNTIME, PROCESSES)
+    if wrong:
+        raise compare.Failure(f'the server ({way}) did not run with Microsoft\'s runtime: {wrong}')
     if way == compare.COUNTED:
         result.statistics = demo.read_statistics(statistics_file, program.executable)
-        expected = CLIENTS + 2  # at least: those of pgbench's connections and the server itself
-        if len(result.statistics) < expected or \
+        if len(result.statistics) < PROCESSES or \
                 not all(record['active'] for record in result.statistics):
             raise compare.Failure(f'{len(result.statistics)} processes say that Strata was active; '
-                               f'{expected} or more are wanted')
+                                  f'{PROCESSES} or more are wanted')
     for name in _TABLES:
         result.digests[f'table {name}'] = packages.sha256_of_file(
             os.path.join(folders.output, f'{name}.table'))
@@ -158,6 +166,7 @@ PROGRAM = Program(
     steps=(),
     check=_tables_are_whole,
     launcher=('--children',),
+    runtime=RUNTIME,
     wine=10,
     run=run,
 )
