@@ -81,12 +81,16 @@ STRATA_NOINLINE WideBoolean NTAPI FreeEntry(void* handle, ULONG flags, void* blo
     // Who calls is of interest only for the counts.
     const void* const caller = kWatch == Watch::kNone ? nullptr : STRATA_RETURN_ADDRESS();
     RecordFree<kWatch>(block, caller);
-    if (STRATA_LIKELY(handle == g_context.process_handle) &&
-        STRATA_LIKELY(heap::FreeIfFast(block))) {
-        Count<kWatch>(Entry::kFree, Served::kStrata);
-        return TRUE;
+    if (STRATA_UNLIKELY(handle != g_context.process_handle)) {
+        return FreeElsewhere<kWatch>(handle, flags, block, caller);
     }
-    return FreeElsewhere<kWatch>(handle, flags, block, caller);
+    // The handle is read again where it is needed, instead of being kept in a register that would have to be saved.
+    if (STRATA_UNLIKELY(!heap::FreeIfFast(block))) {
+        return FreeElsewhere<kWatch>(const_cast<void*>(g_context.process_handle), flags, block,
+                                     caller);
+    }
+    Count<kWatch>(Entry::kFree, Served::kStrata);
+    return TRUE;
 }
 
 // A foreign block stays with the system's heap: it alone can grow it in place, knows its user value,
