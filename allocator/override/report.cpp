@@ -169,6 +169,8 @@ void WriteJson(const Totals& totals, const os::AppendFile& file) noexcept {
 void ReportAtExit(const Settings& settings) noexcept {
     if (settings.disable || !settings.Counting()) return;
     const Totals totals = Collect();
+    // The debugger is not told: that would bring handlers of the program to run, whose end this is.
+    os::BeginLastWords();
     if (settings.statistics) WriteText(totals);
     if (settings.statistics_file.IsOpen()) WriteJson(totals, settings.statistics_file);
 }
