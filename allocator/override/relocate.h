@@ -45,8 +45,8 @@ inline constexpr size_t kFarJumpBytes = 14;
 // The longest trampoline: a 15-byte instruction after four bytes of others, of which the worst are
 // two loop instructions (9 bytes each once relocated), and a far jump back.
 inline constexpr size_t kMaxTrampolineBytes = 64;
-// The most instructions that begin within the bytes of a near jump.
-inline constexpr size_t kMaxMoved = kNearJumpBytes;
+// None takes less than a byte of it.
+inline constexpr size_t kMaxMoved = kMaxTrampolineBytes;
 
 struct RelocatedEntry {
     uint8_t code[kMaxTrampolineBytes];
