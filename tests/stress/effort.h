@@ -28,4 +28,13 @@ inline const size_t kEffort = [] {
 // asked for.
 inline bool LeavesOneThreadToOthers() { return kThreadSanitizer && kEffort == kUsualEffort; }
 
+// Whether the Windows build, under Wine the slowest, leaves cases that are parts of others to the native one.
+inline bool LeavesPartsToNative() {
+#ifdef _WIN32
+    return kEffort == kUsualEffort;
+#else
+    return false;
+#endif
+}
+
 }  // namespace strata::test

@@ -253,6 +253,10 @@ TEST_P(Fault, NothingButNull) {
     if (test::LeavesOneThreadToOthers() && name != std::string_view("AnyFromThenOn")) {
         GTEST_SKIP();
     }
+    // Single calls, which are among those of the other cases.
+    const bool part = calls == test::kReserve || calls == test::kCommit ||
+                      calls == test::kDecommit || calls == test::kRelease;
+    if (part && test::LeavesPartsToNative()) GTEST_SKIP() << "left to the native build";
     strata_heap* const shared = strata_heap_create();
     // As it is when all has been used before: records, and the slice map of the places arenas lie; in strict
     // modes the records of freed guarded blocks, which stay for a while.
