@@ -13,6 +13,7 @@
 #include "heap_fixture.h"
 #include "os/process.h"
 #include "support/model.h"
+#include "support/sanitizers.h"
 
 namespace strata::heap {
 namespace {
@@ -161,6 +162,7 @@ TEST(Allocate, ErrorIsSetOnFailureOnly) {
 
 // Fresh and used memory, from slabs, runs and direct blocks.
 TEST(Allocate, ZeroedMemoryIsZero) {
+    if (test::kThreadSanitizer) GTEST_SKIP() << "one thread, for long";
     const TestHeap heap;
     for (int round = 0; round < 4; ++round) {
         std::vector<Held> held;

@@ -121,7 +121,7 @@ TEST(Heap, DestroyFreesEverything) {
     }
     const size_t before = CommittedAfterPurge();
     const size_t arenas = arena::g_arenas.arenas();
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 8; ++i) {
         const TestHeap heap;
         FillHeap(heap);
         EXPECT_TRUE(IsConsistent(*heap));
