@@ -39,8 +39,9 @@ bool ArenaSet::CommitRecord(Arena* record) noexcept {
     return true;
 }
 
-// Reserves `bytes` where this set and the slice map have room for them: beside the map's window, where
-// blocks are found fastest; else at the system's choice; should that collide, a walk upward from there.
+// Reserves `bytes` where this set and the slice map have room for them: beside the map's window,
+// where blocks are found fastest; else at the system's choice; should that collide, a walk upward
+// from there.
 char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept {
     constexpr int kTries = 256;
     os::ReserveRequest request;
@@ -72,8 +73,9 @@ char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) no
     return nullptr;
 }
 
-// In the slice map's window, where an arena was before; at its end, or before its start; nullptr when nothing
-// of that is free. The entries of a place that is used again have memory already, and keep it for good.
+// In the slice map's window, where an arena was before; at its end, or before its start; nullptr
+// when nothing of that is free. The entries of a place that is used again have memory already, and
+// keep it for good.
 char* ArenaSet::ReserveBesideWindow(os::ReserveRequest& request) noexcept {
     if (map_ == nullptr || map_->window_bytes() == 0) return nullptr;
     constexpr int kTries = 4;  // from each end: somebody else's memory may lie in the window, too
@@ -96,8 +98,8 @@ char* ArenaSet::ReserveBesideWindow(os::ReserveRequest& request) noexcept {
     };
     if (first <= last && last < map_->window_end()) {
         if (char* const base = search(first, request.alignment)) return base;
-        // Where others are in the way at the bottom, the latest places are at the top: without these the window
-        // would grow with each arena that comes and goes.
+        // Where others are in the way at the bottom, the latest places are at the top: without
+        // these the window would grow with each arena that comes and goes.
         if (char* const base = search(last, 0 - request.alignment)) return base;
     }
     const uintptr_t above = (map_->window_end() + ~mask) & mask;

@@ -2,9 +2,9 @@
 // decommitted after decay.
 //
 // A slice remembers how many of its pages are committed, always a prefix, and whether they may hold
-// data ("dirty") or are known to be zero. A slice that is given back keeps its pages for a while, for
-// the next one who needs some; after kDecayEpochs the purge decommits them, and an arena with nothing
-// in it is released.
+// data ("dirty") or are known to be zero. A slice that is given back keeps its pages for a while,
+// for the next one who needs some; after kDecayEpochs the purge decommits them, and an arena with
+// nothing in it is released.
 //
 // Thread-safe. Locks: the set's own, which ranks below all locks of heaps.
 #pragma once
@@ -33,33 +33,34 @@ public:
     // `map` is nullptr for arenas whose addresses the slice map need not know (metadata).
     constexpr ArenaSet(os::Memory& memory, SliceMap* map) noexcept : memory_(memory), map_(map) {}
 
-    // The arenas' records lie in BytesFor(arenas) at `reserved`, which nothing of is committed; `arenas` as for
-    // SliceMap::Initialize. Call it once.
+    // The arenas' records lie in BytesFor(arenas) at `reserved`, which nothing of is committed;
+    // `arenas` as for SliceMap::Initialize. Call it once.
     static size_t BytesFor(size_t arenas) noexcept;
     void Initialize(char* reserved, size_t arenas) noexcept;
 
-    // `slices` consecutive slices at a multiple of `alignment` slices: those of which most have pages
-    // already, and of such the lowest; nothing of them need be committed. They will be committed for `access`: executable memory never shares an
-    // arena with other memory. nullptr when memory is short. REQUIRES: 0 < slices <= kMaxRunSlices;
-    // alignment a power of two <= kMaxRunSlices.
+    // `slices` consecutive slices at a multiple of `alignment` slices: those of which most have
+    // pages already, and of such the lowest; nothing of them need be committed. They will be
+    // committed for `access`: executable memory never shares an arena with other memory. nullptr
+    // when memory is short. REQUIRES: 0 < slices <= kMaxRunSlices; alignment a power of two <=
+    // kMaxRunSlices.
     char* Allocate(size_t slices, size_t alignment, Owner owner,
                    os::Access access = os::Access::kReadWrite) noexcept;
 
-    // The same where the slice behind them is free and has no page, if there is such a place; of more slices than
-    // kRoomySlices, with as many pages.
+    // The same where the slice behind them is free and has no page, if there is such a place; of
+    // more slices than kRoomySlices, with as many pages.
     char* AllocateWithRoom(size_t slices, size_t alignment, Owner owner,
                            os::Access access = os::Access::kReadWrite) noexcept;
 
-    // The same for somebody who will use few of their pages: slices that have none or few, if there are such in
-    // any arena, so that those with many are left to others.
+    // The same for somebody who will use few of their pages: slices that have none or few, if there
+    // are such in any arena, so that those with many are left to others.
     char* AllocateSparse(size_t slices, Owner owner,
                          os::Access access = os::Access::kReadWrite) noexcept;
 
     // Gives slices back, any part of what was allocated. The slice map's entries are kNone already.
     void Free(char* base, size_t slices) noexcept;
 
-    // Takes up to `most` slices behind the `slices` at `base`, as many as are free and have no page: addresses for
-    // the caller to grow into. Returns how many.
+    // Takes up to `most` slices behind the `slices` at `base`, as many as are free and have no
+    // page: addresses for the caller to grow into. Returns how many.
     size_t ClaimSpare(char* base, size_t slices, size_t most, Owner owner) noexcept;
 
     // Takes the `extra` slices behind the `slices` at `base`; false when they are not free.
@@ -70,19 +71,21 @@ public:
     // REQUIRES: the caller does not hold the set's lock.
     bool Commit(char* from, char* to) noexcept;
 
-    // Commits all of the `slices` at `base`, which the caller holds and will soon want whole, and some behind them
-    // that are free and have no page: those are free slices with pages then, as others are. So that who takes
-    // slice after slice comes to the system less often; kCommitAheadShare of what is committed at most, and only when
-    // hardly any free slice has pages. False when it is not worth it or the system refuses: nothing has changed.
+    // Commits all of the `slices` at `base`, which the caller holds and will soon want whole, and
+    // some behind them that are free and have no page: those are free slices with pages then, as
+    // others are. So that who takes slice after slice comes to the system less often;
+    // kCommitAheadShare of what is committed at most, and only when hardly any free slice has
+    // pages. False when it is not worth it or the system refuses: nothing has changed.
     bool CommitAhead(char* base, size_t slices) noexcept;
 
     // Decommits [from, to) of slices that the caller holds; nothing behind `to` may be committed. A
     // failed call leaves it committed. REQUIRES: page multiples. `missing` bytes of it are holes.
     bool Decommit(char* from, char* to, size_t missing = 0) noexcept;
 
-    // Decommits pages in the middle of slices that the caller holds. The books still have them: before he gives
-    // the slices back, or grows them, he calls FillHoles for [base, base + end), of which `missing` bytes were
-    // so decommitted. Both: false when the system refuses, and nothing has changed. REQUIRES: page multiples.
+    // Decommits pages in the middle of slices that the caller holds. The books still have them:
+    // before he gives the slices back, or grows them, he calls FillHoles for [base, base + end), of
+    // which `missing` bytes were so decommitted. Both: false when the system refuses, and nothing
+    // has changed. REQUIRES: page multiples.
     bool DecommitHole(char* from, size_t bytes) noexcept;
     bool FillHoles(char* base, size_t end, size_t missing) noexcept;
 
@@ -119,8 +122,8 @@ public:
     }
 
     // The first slice in use by `owner` at or above `address`, be it the start of something or the
-    // middle; nullptr when there is none. A dedicated reservation counts as one slice, at its start.
-    // Serves heap walks: the caller keeps the owner's slices from changing.
+    // middle; nullptr when there is none. A dedicated reservation counts as one slice, at its
+    // start. Serves heap walks: the caller keeps the owner's slices from changing.
     char* NextOwned(uintptr_t address, Owner owner) noexcept;
     // The owner of the slice at `address`. REQUIRES: in an arena of this set; of a dedicated
     // reservation, in its first slice.
@@ -138,8 +141,8 @@ public:
         return kFreeCommitFloor + slice_committed() / kFreeCommitShare;
     }
 
-    // What else is committed for blocks, in reservations of their own; and what of all that is committed is
-    // freed and cached, for whoever counts it here.
+    // What else is committed for blocks, in reservations of their own; and what of all that is
+    // committed is freed and cached, for whoever counts it here.
     void CountOutside(size_t added, size_t removed) noexcept {
         outside_.fetch_add(added - removed, std::memory_order_relaxed);
     }
@@ -148,9 +151,10 @@ public:
         cached_.fetch_add(added - removed, std::memory_order_relaxed);
     }
 
-    // How many bytes would be too many if `more` were committed now. As much may be committed as was in use at
-    // most within the last kDecayEpochs epochs, or will be now, and kFreeCommitShare of that and
-    // kFreeCommitFloor; so a program that soon needs again what it freed keeps its pages.
+    // How many bytes would be too many if `more` were committed now. As much may be committed as
+    // was in use at most within the last kDecayEpochs epochs, or will be now, and kFreeCommitShare
+    // of that and kFreeCommitFloor; so a program that soon needs again what it freed keeps its
+    // pages.
     size_t Excess(size_t more) const noexcept;
 
     // What is committed and idle: free slices that have pages, and what is cached.
@@ -158,8 +162,9 @@ public:
         return warm_slices() * kSliceSize + cached_.load(std::memory_order_relaxed);
     }
 
-    // Call it before something in use becomes idle, or is given back to the system. `now` in milliseconds. What
-    // nobody notes (runs that shrink) is decommitted sooner, which costs system calls and nothing else.
+    // Call it before something in use becomes idle, or is given back to the system. `now` in
+    // milliseconds. What nobody notes (runs that shrink) is decommitted sooner, which costs system
+    // calls and nothing else.
     void NoteUse(uint64_t now) noexcept { peaks_.Note(now / kEpochMilliseconds, InUse()); }
 
     // For fork in the POSIX build: the set's lock.
@@ -173,7 +178,8 @@ private:
         const size_t unused = idle();
         return all > unused ? all - unused : 0;
     }
-    // Free slices that keep their pages for good. None of metadata: its chunks come and go within slices.
+    // Free slices that keep their pages for good. None of metadata: its chunks come and go within
+    // slices.
     size_t Retained() const noexcept {
         return map_ != nullptr ? g_purge_policy.retained_slices : 0;
     }

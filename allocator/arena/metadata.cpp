@@ -69,7 +69,8 @@ void Metadata::Unlink(size_t chunk_class, Slice* slice) noexcept {
     if (slice->next != nullptr) slice->next->previous = slice->previous;
 }
 
-// ---- holes -------------------------------------------------------------------------------------------
+// ---- holes
+// -------------------------------------------------------------------------------------------
 
 bool Metadata::HasHole(const Slice& slice, size_t begin, size_t end) noexcept {
     for (size_t page = begin / kPageSize; page * kPageSize < end; ++page) {
@@ -142,8 +143,8 @@ void Metadata::PunchHoles() noexcept {
     }
 }
 
-// Gives back a slice without a chunk in use; or not, when the system refuses to make its pages what the arenas take
-// them for, a prefix of it.
+// Gives back a slice without a chunk in use; or not, when the system refuses to make its pages what
+// the arenas take them for, a prefix of it.
 void Metadata::FreeSlice(size_t chunk_class, Slice* slice) noexcept {
     Unlink(chunk_class, slice);
     char* const base = reinterpret_cast<char*>(slice);

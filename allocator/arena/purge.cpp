@@ -1,8 +1,8 @@
 // The purge: which free slices give their pages back, and when.
 //
-// Decommitting costs 6 us and 0.55 us a page, recommitting and touching a page 3 us more, so a slice
-// is left alone for kDecayEpochs epochs after it became free, and the first kRetainedSlices for good.
-// The system calls are made outside the lock, on slices that count as used meanwhile.
+// Decommitting costs 6 us and 0.55 us a page, recommitting and touching a page 3 us more, so a
+// slice is left alone for kDecayEpochs epochs after it became free, and the first kRetainedSlices
+// for good. The system calls are made outside the lock, on slices that count as used meanwhile.
 #include "arena/arena.h"
 #include "arena/arena_set.h"
 #include "arena/purge_policy.h"
@@ -64,7 +64,8 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
     return DecommitFree(arena, first, end, epoch);
 }
 
-// Decommits [first, end) of free, warm slices. REQUIRES: the lock, which is released and taken again.
+// Decommits [first, end) of free, warm slices. REQUIRES: the lock, which is released and taken
+// again.
 bool ArenaSet::DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoch) noexcept {
     size_t bytes = 0;
     size_t span_end = 0;
@@ -107,8 +108,9 @@ size_t ArenaSet::Excess(size_t more) const noexcept {
     return used + unused > most ? used + unused - most : 0;
 }
 
-// Memory is about to be committed although much of what is free is committed, too, but not where it is
-// needed: as much of that goes back first. So what is committed never grows far beyond what is used.
+// Memory is about to be committed although much of what is free is committed, too, but not where it
+// is needed: as much of that goes back first. So what is committed never grows far beyond what is
+// used.
 void ArenaSet::PurgeExcess(size_t fresh, os::Access access) noexcept {
     if (access != os::Access::kReadWrite) return;
     const size_t excess = Excess(fresh);
@@ -128,8 +130,8 @@ void ArenaSet::PurgeExcess(size_t fresh, os::Access access) noexcept {
     }
 }
 
-// Decommits up to `slices` neighbouring free slices, those with the highest addresses. REQUIRES: the
-// lock, and that there is one.
+// Decommits up to `slices` neighbouring free slices, those with the highest addresses. REQUIRES:
+// the lock, and that there is one.
 bool ArenaSet::PurgeFromEnd(Arena& arena, size_t slices) noexcept {
     size_t end = kSlicesPerArena;
     while (!arena.warm_slices.Test(end - 1)) --end;
@@ -138,9 +140,8 @@ bool ArenaSet::PurgeFromEnd(Arena& arena, size_t slices) noexcept {
     return DecommitFree(arena, first, end, arena.freed_epoch[first]);
 }
 
-// Releases arenas with nothing in them, except one, which the next slab would reserve again; and what
-// FreeDedicated could not release.
-// REQUIRES: the lock.
+// Releases arenas with nothing in them, except one, which the next slab would reserve again; and
+// what FreeDedicated could not release. REQUIRES: the lock.
 void ArenaSet::ReleaseEmptyArenas() noexcept {
     const auto empty = [](const Arena& arena) {
         return !arena.dedicated && arena.free == kSlicesPerArena && arena.warm == 0;

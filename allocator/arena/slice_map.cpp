@@ -57,7 +57,8 @@ void SliceMap::ExtendWindow(os::Memory& memory, uintptr_t base, size_t bytes) no
     const uintptr_t new_start = above ? start : base;
     const size_t new_bytes = (above ? base + bytes : end) - new_start;
     if (gap_bytes > kMaxGap * kArenaSize || new_bytes > kMapArenas * kArenaSize) return;
-    // Between them lies somebody else's memory, for whose entries nothing else may be using the index.
+    // Between them lies somebody else's memory, for whose entries nothing else may be using the
+    // index.
     for (size_t offset = 0; offset < gap_bytes; offset += kArenaSize) {
         if (tags_[IndexOf(gap + offset)].load(std::memory_order_relaxed) != 0) return;
     }

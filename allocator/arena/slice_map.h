@@ -1,13 +1,14 @@
-// The slice map: for every slice of every arena, one entry that says what lies there. It answers who
-// owns any pointer value whatever, in constant time and without touching what the value points to.
+// The slice map: for every slice of every arena, one entry that says what lies there. It answers
+// who owns any pointer value whatever, in constant time and without touching what the value points
+// to.
 //
 //   address bits   63 ........ 40 | 39 ....... 26 | 25 ...... 16 | 15 ..... 0
 //                       tag       |  arena index  |    slice     |  offset
 //
-// tags_[arena index] holds the complement of the tag of the arena that lies there, or 0, which is the
-// complement of no tag: so NULL and other small values need no test of their own. Arenas can be
-// anywhere, as long as no two have the same index; where the system's choice collides, another place
-// is asked for.
+// tags_[arena index] holds the complement of the tag of the arena that lies there, or 0, which is
+// the complement of no tag: so NULL and other small values need no test of their own. Arenas can be
+// anywhere, as long as no two have the same index; where the system's choice collides, another
+// place is asked for.
 #pragma once
 
 #include <atomic>
@@ -58,8 +59,9 @@ class SliceMap {
 public:
     constexpr SliceMap() noexcept = default;
 
-    // The entries of `arenas` arenas lie in BytesFor(arenas) at `reserved`, which nothing of is committed. Call
-    // it once. REQUIRES: arenas <= kMapArenas; if less, the process has no addresses beyond so many.
+    // The entries of `arenas` arenas lie in BytesFor(arenas) at `reserved`, which nothing of is
+    // committed. Call it once. REQUIRES: arenas <= kMapArenas; if less, the process has no
+    // addresses beyond so many.
     static constexpr size_t BytesFor(size_t arenas) noexcept {
         return arenas * kSlicesPerArena * sizeof(SliceEntry);
     }
@@ -76,8 +78,8 @@ public:
         const size_t arena = (address >> kArenaShift) & (kMapArenas - 1);
         return tags_[arena].load(std::memory_order_relaxed) == MarkOf(address);
     }
-    // True when the entry of `address` can be read, because it is in the window: then the entry is of that
-    // address and no other. False says nothing.
+    // True when the entry of `address` can be read, because it is in the window: then the entry is
+    // of that address and no other. False says nothing.
     STRATA_INLINE bool IsInWindow(uintptr_t address) const noexcept {
         // In this order: the window is moved by changing its start first.
         const size_t bytes = window_bytes_.load(std::memory_order_acquire);
@@ -113,7 +115,8 @@ public:
     // Whether a block began at `address`, in a slice that is free now. REQUIRES: Knows(address).
     bool WasBlock(uintptr_t address) const noexcept;
 
-    // Where the next arena would lengthen the window: behind its end, and before its start; 0: not known.
+    // Where the next arena would lengthen the window: behind its end, and before its start; 0: not
+    // known.
     uintptr_t window_end() const noexcept { return window_start() + window_bytes(); }
     uintptr_t window_start() const noexcept {
         return window_start_.load(std::memory_order_relaxed);
@@ -121,7 +124,8 @@ public:
     size_t window_bytes() const noexcept { return window_bytes_.load(std::memory_order_relaxed); }
 
 private:
-    // So many arenas' room between the window and a new arena is bridged: their entries get memory, too.
+    // So many arenas' room between the window and a new arena is bridged: their entries get memory,
+    // too.
     static constexpr size_t kMaxGap = 4;
 
     bool CommitEntries(os::Memory& memory, uintptr_t base, size_t bytes) noexcept;

@@ -131,8 +131,8 @@ void* AllocateInRegion(Heap& heap, size_t bytes, const AllocateOptions& options)
     return TryAllocateInRegion(heap, request, options);
 }
 
-// A block of a heap whose blocks are looked at one by one. Under the lock from the slab to the tail: who looks
-// at the heap sees all of it, or nothing.
+// A block of a heap whose blocks are looked at one by one. Under the lock from the slab to the
+// tail: who looks at the heap sees all of it, or nothing.
 void* TryAllocateChecked(Heap& heap, SizeClass size_class, size_t bytes,
                          const AllocateOptions& options) noexcept {
     slab::FreeBlock block;
@@ -193,9 +193,9 @@ void* Allocate(Heap& heap, size_t bytes, bool zero) noexcept {
 
 namespace {
 
-// Of a bin with nothing to hand out: the magazine of freed blocks takes the other's place, if there is
-// anything in it. A full one that can still grow is a reason to grow: Refill does it. What a veil hides is
-// not to be touched here, and now and then Refill is to look at the clock.
+// Of a bin with nothing to hand out: the magazine of freed blocks takes the other's place, if there
+// is anything in it. A full one that can still grow is a reason to grow: Refill does it. What a
+// veil hides is not to be touched here, and now and then Refill is to look at the clock.
 STRATA_INLINE bool TakeFreed(cache::ThreadCache& cache, cache::Bin& bin,
                              size_t class_index) noexcept {
     const ClassInfo& info = kClassTable[class_index];
@@ -268,8 +268,8 @@ void* AllocateAligned(Heap& heap, size_t alignment, size_t bytes, bool zero) noe
     return AllocateWith(heap, bytes, options);
 }
 
-// Large runs that the thread has parked, and bins whose other magazine has the blocks. Bins with anything
-// in them are those of the process heap, which is then plain.
+// Large runs that the thread has parked, and bins whose other magazine has the blocks. Bins with
+// anything in them are those of the process heap, which is then plain.
 void* AllocateSlow(size_t bytes, bool zero) noexcept {
     os::RequireStack(os::kStackForCall);
     cache::ThreadCache* const cache = cache::TryCurrentCache();

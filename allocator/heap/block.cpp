@@ -24,8 +24,8 @@ LargeRun* RunOf(const SliceEntry& entry) noexcept {
     return static_cast<LargeRun*>(entry.record.load(kRelaxed));
 }
 
-// The heap that cannot grow in whose region `pointer` lies, or nullptr. It is in the caller's use, as
-// it has a pointer to a block in it; or the process is about to end.
+// The heap that cannot grow in whose region `pointer` lies, or nullptr. It is in the caller's use,
+// as it has a pointer to a block in it; or the process is about to end.
 Heap* RegionHeapOf(const void* pointer) noexcept {
     Heap* const heap = PinRegionHeap(pointer);
     if (heap != nullptr) Unpin(*heap);

@@ -18,8 +18,9 @@ namespace strata::heap {
 
 namespace {
 
-// As Windows has it (ReactOS's tests of RtlReAllocateHeap): a call that names user flags sets just these if the block
-// grows, and changes none if it does not. A block that had no record gets one with them, if there is room.
+// As Windows has it (ReactOS's tests of RtlReAllocateHeap): a call that names user flags sets just
+// these if the block grows, and changes none if it does not. A block that had no record gets one
+// with them, if there is room.
 void ChangeFlags(UserRecord& record, const Block& block, size_t bytes,
                  const ResizeOptions& options) noexcept {
     const bool sets = bytes > block.requested || block.user == nullptr;
@@ -83,7 +84,8 @@ bool ResizeRegionBlock(Block& block, void* pointer, size_t bytes,
     return true;
 }
 
-// What the caller may write. The far slack stands in the block's last bytes, which are then not his.
+// What the caller may write. The far slack stands in the block's last bytes, which are then not
+// his.
 size_t UsableOf(const Block& block) noexcept {
     if (block.heap->check_tail || block.guarded != nullptr) return block.requested;
     const bool far = block.slab != nullptr && block.user == nullptr &&
@@ -92,9 +94,9 @@ size_t UsableOf(const Block& block) noexcept {
     return far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
 }
 
-// Whether a smaller block elsewhere would save a quarter of this one, and kLeastSaving. A run gives its pages back
-// where it is, but needs a slice for itself: it moves to where it shares one; and out of a reservation of its own, if
-// hardly anything of that is left in use.
+// Whether a smaller block elsewhere would save a quarter of this one, and kLeastSaving. A run gives
+// its pages back where it is, but needs a slice for itself: it moves to where it shares one; and
+// out of a reservation of its own, if hardly anything of that is left in use.
 bool SavesEnough(const Block& block, size_t bytes) noexcept {
     if (block.region != nullptr || block.guarded != nullptr) return false;
     const size_t needed = bytes + (block.usable - block.Room());
@@ -139,8 +141,8 @@ STRATA_INLINE bool ResizeInPlace(Block& block, void* pointer, size_t bytes,
     return ResizeInPlaceSlow(pointer, bytes, options);
 }
 
-// A slab's block of a heap with checks: under one lock, so that who looks at the heap sees a free block
-// with its fill, or a live one.
+// A slab's block of a heap with checks: under one lock, so that who looks at the heap sees a free
+// block with its fill, or a live one.
 void FreeChecked(Heap& heap, const Block& block, void* pointer) noexcept {
     const SizeClass size_class = block.slab->size_class;
     PurgeTick(heap);
@@ -207,8 +209,8 @@ void* FailWithNoMemory() noexcept {
     return nullptr;
 }
 
-// Into another block, if it could not be resized where it is, or should not. `can_stay`: should there be no other,
-// it may stay after all.
+// Into another block, if it could not be resized where it is, or should not. `can_stay`: should
+// there be no other, it may stay after all.
 STRATA_NOINLINE void* ResizeElsewhere(Block& block, void* pointer, size_t bytes,
                                       const ResizeOptions& options, bool can_stay) noexcept {
     if (options.in_place) {

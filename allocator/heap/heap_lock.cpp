@@ -1,9 +1,9 @@
 // HeapLock and its gate, calls that pass it, and the locks of all heaps at once for fork.
 //
-// Who closes the gate names itself as lock_owner and then takes and gives back each part once. A thread that
-// had a part before is done with it by then; one that gets a part later sees the gate closed and gives
-// the part up again (WaitAtGate). So nothing of the heap changes under HeapLock, and nobody else holds a part
-// of it while waiting.
+// Who closes the gate names itself as lock_owner and then takes and gives back each part once. A
+// thread that had a part before is done with it by then; one that gets a part later sees the gate
+// closed and gives the part up again (WaitAtGate). So nothing of the heap changes under HeapLock,
+// and nobody else holds a part of it while waiting.
 #include <iterator>
 
 #include "arena/process_arenas.h"
@@ -123,8 +123,9 @@ void UnlockParts(Heap& heap) noexcept {
     for (ClassState& state : heap.classes) state.depot.lock.Release();
 }
 
-// Heaps stay pinned as long as their parts are locked here; a closed gate does not matter, as whoever closed it
-// changes nothing without them. The registry comes after the parts; heaps made meanwhile are at the end of the list.
+// Heaps stay pinned as long as their parts are locked here; a closed gate does not matter, as
+// whoever closed it changes nothing without them. The registry comes after the parts; heaps made
+// meanwhile are at the end of the list.
 void LockEverything() noexcept {
     Heap* last = nullptr;
     for (;;) {
@@ -146,7 +147,8 @@ void LockEverything() noexcept {
 
 namespace {
 
-// In the child other threads are gone: their pins, the gates they closed or were about to, and the calls they were in.
+// In the child other threads are gone: their pins, the gates they closed or were about to, and the
+// calls they were in.
 void ForgetOthers(Heap& heap) noexcept {
     heap.pins.store(1, kRelaxed);
     for (std::atomic<uintptr_t>& guest : heap.guests) guest.store(0, kRelaxed);

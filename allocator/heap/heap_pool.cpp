@@ -14,7 +14,8 @@ namespace {
 
 using arena::g_memory;
 
-// Owners below this have a meaning of their own (metadata, runs); above, they are numbers of records.
+// Owners below this have a meaning of their own (metadata, runs); above, they are numbers of
+// records.
 constexpr arena::Owner kFirstOwner = 16;
 
 // Records lie in regions of this many, 64 KiB of addresses and one page of memory each. A record
@@ -29,7 +30,8 @@ struct Region {
 };
 
 constinit Region g_regions[kRegions] = {};
-// Destroyed heaps' records, linked by next: bare ones, and those with slabs (dormant.h), newest first.
+// Destroyed heaps' records, linked by next: bare ones, and those with slabs (dormant.h), newest
+// first.
 constinit Heap* g_free_records = nullptr;
 constinit Heap* g_dormant_records = nullptr;
 constinit std::atomic<uint32_t> g_dormant_count{0};
@@ -90,8 +92,8 @@ Heap* TakeRecordLocked(bool welcome) noexcept {
     if (heap == nullptr) heap = PopLocked(g_free_records);
     if (heap == nullptr) heap = NewRecord();
     if (heap == nullptr) return nullptr;
-    // A reused record is not made anew: others may look at it through stale handles. All lists in it
-    // are empty but those of slabs, and its locks free.
+    // A reused record is not made anew: others may look at it through stale handles. All lists in
+    // it are empty but those of slabs, and its locks free.
     return heap;
 }
 

@@ -17,7 +17,8 @@ constexpr uint64_t kMostRetainedKilobytes = uint64_t{1} << 32;
 
 namespace {
 
-// The value of an option that is set to something; what cannot be shown is left out of the complaint.
+// The value of an option that is set to something; what cannot be shown is left out of the
+// complaint.
 class Text {
 public:
     explicit Text(const char* name) noexcept

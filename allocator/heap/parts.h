@@ -1,13 +1,13 @@
-// Who may touch which part of a heap: the locks of its size classes and of its runs, and the gate that HeapLock
-// closes before them (heap_lock.cpp). Internal to this folder.
+// Who may touch which part of a heap: the locks of its size classes and of its runs, and the gate
+// that HeapLock closes before them (heap_lock.cpp). Internal to this folder.
 #pragma once
 
 #include "heap/heap_record.h"
 
 namespace strata::heap {
 
-// Passes the closed gate when it opens: gives `part`, a lock of the heap, up for that time. Returns at once
-// for the thread that closed it, and for guests.
+// Passes the closed gate when it opens: gives `part`, a lock of the heap, up for that time. Returns
+// at once for the thread that closed it, and for guests.
 STRATA_COLD void WaitAtGate(Heap& heap, os::Lock& part) noexcept;
 // True when nobody else has closed the gate, or the calling thread is a guest.
 bool MayPassGate(const Heap& heap) noexcept;
@@ -21,8 +21,8 @@ public:
     PartGuard(Heap& heap, os::Lock& part) noexcept : part_(part) {
         os::RequireStack(os::kStackForPart);
         part_.Acquire();
-        // Who closes the gate takes each part once afterwards: from then on its holders see it closed. Who sees
-        // it open comes after all that was done and read under it (UnlockHeap).
+        // Who closes the gate takes each part once afterwards: from then on its holders see it
+        // closed. Who sees it open comes after all that was done and read under it (UnlockHeap).
         if (STRATA_UNLIKELY(heap.lock_owner.load(std::memory_order_acquire) != 0)) {
             WaitAtGate(heap, part_);
         }

@@ -76,8 +76,8 @@ bool MakeRegion(Heap& heap, const HeapRequest& request) noexcept {
     return true;
 }
 
-// A heap that can grow is made with as little memory as any; but one whose initial size cannot be had
-// does not come into being, as on Windows.
+// A heap that can grow is made with as little memory as any; but one whose initial size cannot be
+// had does not come into being, as on Windows.
 bool CanCommit(size_t bytes) noexcept {
     if (bytes > kMaxRequest - kSliceSize) return false;
     os::ReserveRequest request;
@@ -245,7 +245,8 @@ bool Initialize() noexcept {
         Start start;
         if (!start.HasSlot() || !MakeProcessHeap(start)) return false;
     }
-    // Not under a lock: the system has one of its own for handlers, under which others may allocate.
+    // Not under a lock: the system has one of its own for handlers, under which others may
+    // allocate.
     if (g_modes.hardened || g_modes.page_heap || g_modes.sample_period != 0) WatchGuards();
     return true;
 }
@@ -349,7 +350,8 @@ void ThreadDetach() noexcept {
     if (cache == &cache::g_detached_cache || g_process_ending.load(std::memory_order_relaxed)) {
         return;
     }
-    // It may call for the first time after this: in callbacks of the program, which come after a DLL's.
+    // It may call for the first time after this: in callbacks of the program, which come after a
+    // DLL's.
     if (cache == nullptr) return cache::MarkDetached();
     // Nobody who ends waits for another thread's HeapLock.
     if (Heap* heap = g_process_heap.load(std::memory_order_acquire)) {

@@ -1,5 +1,5 @@
-// Everything here runs in a process that is about to end, with any lock held by anybody: no lock is taken,
-// nothing allocated, and what is read may be half changed.
+// Everything here runs in a process that is about to end, with any lock held by anybody: no lock is
+// taken, nothing allocated, and what is read may be half changed.
 #include "heap/report.h"
 
 #include <atomic>
@@ -116,10 +116,11 @@ STRATA_NOINLINE void WriteFatalDetails(const void* pointer) noexcept {
     WriteStack("found", stack);
 }
 
-// ---- access violations ----------------------------------------------------------------------------------
+// ---- access violations
+// ----------------------------------------------------------------------------------
 
-// The slab of a hardened heap that `address` is in a guard of; nullptr when it is in none. `behind`: in the
-// one behind it.
+// The slab of a hardened heap that `address` is in a guard of; nullptr when it is in none.
+// `behind`: in the one behind it.
 const slab::Slab* GuardedSlabAt(const void* address, bool& behind) noexcept {
     const uintptr_t at = AddressOf(address);
     const SliceEntry* const entry = arena::g_slice_map.Find(at);
@@ -127,8 +128,8 @@ const slab::Slab* GuardedSlabAt(const void* address, bool& behind) noexcept {
         arena::g_arenas.OwnerOf(at) != slab::kGuardOwner) {
         return nullptr;
     }
-    // An overflow comes from the slab in front of its guard; and each slab has a guard on both sides, so
-    // one neighbour is a guard, or somebody else's.
+    // An overflow comes from the slab in front of its guard; and each slab has a guard on both
+    // sides, so one neighbour is a guard, or somebody else's.
     for (const uintptr_t neighbour : {at - kSliceSize, at + kSliceSize}) {
         const SliceEntry* const other = arena::g_slice_map.Find(neighbour);
         if (other == nullptr || other->kind.load(kRelaxed) != SliceKind::kSlab) continue;

@@ -1,9 +1,11 @@
-// What the process heap needs to know and to have of the system before it is made. Internal to this folder.
+// What the process heap needs to know and to have of the system before it is made. Internal to this
+// folder.
 //
-// The system's answers stand under locks of its own: the loader's (GetProcAddress), the PEB's (the environment,
-// TlsAlloc). Others may allocate while they hold one of them, from DllMain for one, and then wait for the
-// heap that is being made. So all of it is asked with no lock of ours held; the making itself, under the registry's
-// lock, asks for nothing but addresses and memory. Several threads may ask; one of them makes the heap.
+// The system's answers stand under locks of its own: the loader's (GetProcAddress), the PEB's (the
+// environment, TlsAlloc). Others may allocate while they hold one of them, from DllMain for one,
+// and then wait for the heap that is being made. So all of it is asked with no lock of ours held;
+// the making itself, under the registry's lock, asks for nothing but addresses and memory. Several
+// threads may ask; one of them makes the heap.
 #pragma once
 
 #include "arena/purge_policy.h"
@@ -17,7 +19,8 @@ class Start {
 public:
     // Asks. REQUIRES: no lock is held.
     Start() noexcept;
-    // Gives back what was not used, and says which options were not understood, if this was the heap's start.
+    // Gives back what was not used, and says which options were not understood, if this was the
+    // heap's start.
     ~Start();
     Start(const Start&) = delete;
     Start& operator=(const Start&) = delete;

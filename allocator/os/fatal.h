@@ -1,8 +1,8 @@
 // Fatal errors: a closed catalogue. One function and one message each; all end in FailFast.
 // No locks, no allocation: they can be called from anywhere, also under the loader lock.
 //
-// The messages, one line each, stand in docs/security.md. What is known of the block follows in lines of
-// its own (SetFatalDetails), and then the process ends.
+// The messages, one line each, stand in docs/security.md. What is known of the block follows in
+// lines of its own (SetFatalDetails), and then the process ends.
 #pragma once
 
 #include <cstddef>
@@ -13,15 +13,17 @@ namespace strata::os {
 // What the caller was doing; the verb in the message.
 enum class Operation : unsigned char { kFree, kResize, kSize };
 
-// Writes to standard error, in lines of its own, what is known of the pointer that a message was about, or
-// nullptr. It may take no lock, as the caller may hold any, and allocate nothing. One for the process.
+// Writes to standard error, in lines of its own, what is known of the pointer that a message was
+// about, or nullptr. It may take no lock, as the caller may hold any, and allocate nothing. One for
+// the process.
 using FatalDetails = void (*)(const void* pointer) noexcept;
 void SetFatalDetails(FatalDetails details) noexcept;
 
 // The block is free already. `bytes`: its usable size.
 [[noreturn]] void FatalDoubleFree(Operation operation, const void* block, const void* heap,
                                   size_t bytes) noexcept;
-// A block was there, which was freed, or whose heap was destroyed; its memory has been given back since.
+// A block was there, which was freed, or whose heap was destroyed; its memory has been given back
+// since.
 [[noreturn]] void FatalEndedBlock(Operation operation, const void* block) noexcept;
 // The pointer lies inside a block, or inside a slab but not at the start of any block.
 [[noreturn]] void FatalInteriorPointer(Operation operation, const void* pointer, const void* block,

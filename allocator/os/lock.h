@@ -1,15 +1,18 @@
 // A lock of four bytes: one locked instruction each way when nobody else wants it, a wait in the
-// kernel when somebody holds on to it. Not recursive. Never allocates; usable under the loader lock.
+// kernel when somebody holds on to it. Not recursive. Never allocates; usable under the loader
+// lock.
 //
-// At process exit the system ends all other threads wherever they stand, some of them holding locks.
-// A lock that then cannot be had is taken by force instead of waited for (see WaitOnWord). A thread that is
-// ended alone (TerminateThread) while it holds a lock leaves what the lock guards half changed, for good:
-// who waits for such a lock ends the process with a message, instead of waiting for ever.
+// At process exit the system ends all other threads wherever they stand, some of them holding
+// locks. A lock that then cannot be had is taken by force instead of waited for (see WaitOnWord). A
+// thread that is ended alone (TerminateThread) while it holds a lock leaves what the lock guards
+// half changed, for good: who waits for such a lock ends the process with a message, instead of
+// waiting for ever.
 //
-// Ranks, outermost first: a heap's gate, its parts (class locks by index, then runs), registry, guarded blocks' queue, run cache, metadata,
-// arenas, the list of caches, veils. A thread takes locks in this order only. Two heaps' gates at once are held
-// only by one who calls HeapLock for both, in an order of his own; nothing here takes a second heap's gate for him. Nobody
-// waits for a gate while he holds a part.
+// Ranks, outermost first: a heap's gate, its parts (class locks by index, then runs), registry,
+// guarded blocks' queue, run cache, metadata, arenas, the list of caches, veils. A thread takes
+// locks in this order only. Two heaps' gates at once are held only by one who calls HeapLock for
+// both, in an order of his own; nothing here takes a second heap's gate for him. Nobody waits for a
+// gate while he holds a part.
 #pragma once
 
 #include <atomic>
@@ -75,7 +78,8 @@ private:
 // The platform's part. Sleeps while *word == value, or returns early; false when the process is
 // ending and the holder may be gone, so that the caller has to go on without the lock.
 bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept;
-// Ends the process when the thread with this mark (HolderMark) is gone, and the process is not ending.
+// Ends the process when the thread with this mark (HolderMark) is gone, and the process is not
+// ending.
 void RequireHolder(uint32_t mark) noexcept;
 void WakeOneOnWord(std::atomic<uint32_t>& word) noexcept;
 void SpinPause() noexcept;

@@ -20,16 +20,16 @@ enum class Access : uint8_t { kNone, kRead, kReadWrite, kReadWriteExecute };
 
 inline constexpr uint32_t kAnyNode = UINT32_MAX;
 
-// Finds out what the system offers to Reserve. It takes the loader's lock, under which others may allocate:
-// call it before the first Reserve, with no lock held, any number of times and in any thread. Who did not
-// call it can reserve, too, by simpler means.
+// Finds out what the system offers to Reserve. It takes the loader's lock, under which others may
+// allocate: call it before the first Reserve, with no lock held, any number of times and in any
+// thread. Who did not call it can reserve, too, by simpler means.
 void PrepareMemory() noexcept;
 
 // One past the highest address that the process can have, as far as is known (PrepareMemory).
 uintptr_t AddressLimit() noexcept;
 
-// The NUMA node of the processor this thread runs on; kAnyNode when there is only one, or none was found
-// (PrepareMemory).
+// The NUMA node of the processor this thread runs on; kAnyNode when there is only one, or none was
+// found (PrepareMemory).
 uint32_t PreferredNumaNode() noexcept;
 
 // Addresses below this one are left to those who can use no others.
@@ -76,8 +76,8 @@ static_assert(VirtualMemory<SystemMemory>);
 void* AllocatePages(size_t bytes) noexcept;
 void FreePages(void* pages, size_t bytes) noexcept;
 
-// SystemMemory as a table, so that tests can put a fault-injecting one in its place. These calls cost
-// microseconds; an indirect call costs nothing beside them.
+// SystemMemory as a table, so that tests can put a fault-injecting one in its place. These calls
+// cost microseconds; an indirect call costs nothing beside them.
 struct MemoryCalls {
     void* (*reserve)(const ReserveRequest&) noexcept;
     bool (*commit)(void*, size_t, Access) noexcept;

@@ -1,5 +1,6 @@
-// Messages: whole lines for whoever runs the program. They go to standard error, to the file of STRATA_LOG, to the
-// program's own handler, and to a debugger (Windows: OutputDebugString), since many programs have no console.
+// Messages: whole lines for whoever runs the program. They go to standard error, to the file of
+// STRATA_LOG, to the program's own handler, and to a debugger (Windows: OutputDebugString), since
+// many programs have no console.
 //
 // Nothing here takes a lock of Strata's or allocates from a heap of its own.
 #pragma once
@@ -12,8 +13,9 @@ namespace strata::os {
 // `text` is one line or several, each with its end; zero-terminated behind `length`.
 void WriteMessage(const char* text, size_t length) noexcept;
 
-// From now on the debugger is told nothing before EndLastWords, which tells it all at once: OutputDebugString raises an
-// exception, by which handlers of the program come to run, perhaps to wait for a lock that the dying thread has.
+// From now on the debugger is told nothing before EndLastWords, which tells it all at once:
+// OutputDebugString raises an exception, by which handlers of the program come to run, perhaps to
+// wait for a lock that the dying thread has.
 void BeginLastWords() noexcept;
 void EndLastWords() noexcept;
 
@@ -26,8 +28,8 @@ class AppendFile {
 public:
     enum class Result : uint8_t { kNotNamed, kOpen, kFailed };
 
-    // Opens the file that an environment variable names, in any script. kFailed: `error` is the system's. REQUIRES: no
-    // lock is held.
+    // Opens the file that an environment variable names, in any script. kFailed: `error` is the
+    // system's. REQUIRES: no lock is held.
     Result Open(const char* option, uint32_t& error) noexcept;
 #ifdef _WIN32
     Result OpenAt(const wchar_t* path, uint32_t& error) noexcept;

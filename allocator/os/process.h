@@ -1,5 +1,5 @@
-// What the allocator needs from the process besides memory: time, text, options, the last error, the
-// end. All functions are usable under the loader lock and allocate nothing.
+// What the allocator needs from the process besides memory: time, text, options, the last error,
+// the end. All functions are usable under the loader lock and allocate nothing.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ bool GetOption(const char* name, char* buffer, size_t capacity) noexcept;
 // Whether it is set, and not empty.
 bool HasOption(const char* name) noexcept;
 
-// Calls `visit` with the name of each environment variable that begins with `prefix`, in capitals or not, as far as it
-// is ASCII and has fewer than 64 characters. REQUIRES: no lock is held.
+// Calls `visit` with the name of each environment variable that begins with `prefix`, in capitals
+// or not, as far as it is ASCII and has fewer than 64 characters. REQUIRES: no lock is held.
 void ForEachOption(const char* prefix, void (*visit)(const char* name, void* context) noexcept,
                    void* context) noexcept;
 
@@ -41,9 +41,9 @@ void SetInvalidArgumentError() noexcept;
 uint32_t GetLastErrorCode() noexcept;
 void SetLastErrorCode(uint32_t code) noexcept;
 
-// HEAP_GENERATE_EXCEPTIONS: raise STATUS_NO_MEMORY, or STATUS_ACCESS_VIOLATION for a bad argument, as
-// structured exceptions. They return when a handler continues. Without structured exceptions they end
-// the process with a message.
+// HEAP_GENERATE_EXCEPTIONS: raise STATUS_NO_MEMORY, or STATUS_ACCESS_VIOLATION for a bad argument,
+// as structured exceptions. They return when a handler continues. Without structured exceptions
+// they end the process with a message.
 void RaiseNoMemory(size_t bytes);
 void RaiseAccessViolation(const void* handle);
 

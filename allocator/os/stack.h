@@ -9,8 +9,8 @@
 
 namespace strata::os {
 
-// 20 calls reach from an allocation well into a program; two traces and a guarded block's other fields
-// then fill one chunk of metadata.
+// 20 calls reach from an allocation well into a program; two traces and a guarded block's other
+// fields then fill one chunk of metadata.
 inline constexpr size_t kStackFrames = 20;
 
 struct StackTrace {
@@ -32,11 +32,12 @@ struct StackTrace {
 // tables that the loader changes under a lock of its own.
 void CaptureStack(StackTrace& trace) noexcept;
 
-// Appends the module's name and the offset in it, and the nearest exported symbol where there is one:
-// "program.exe+0x1234 (Function+0x12)". The address alone when it lies in no module.
+// Appends the module's name and the offset in it, and the nearest exported symbol where there is
+// one: "program.exe+0x1234 (Function+0x12)". The address alone when it lies in no module.
 void PutCodeAddress(TextSink& text, const void* address) noexcept;
 
-// Whether the code is Strata's own: in its DLLs. In a program that has Strata linked into it that cannot be told.
+// Whether the code is Strata's own: in its DLLs. In a program that has Strata linked into it that
+// cannot be told.
 bool IsOwnCode(const void* address) noexcept;
 
 // The system's number of the calling thread, never 0.

@@ -1,9 +1,10 @@
 // Room on the stack, made sure of before a lock is taken.
 //
-// A program may survive the overflow of a stack (STATUS_STACK_OVERFLOW, _resetstkoflw). Were it to happen with a lock of
-// Strata's held, that lock would be held for ever. So who takes a lock first touches as much of the stack as
-// can be needed until he gives it back: the overflow, if it comes, comes there, as an exception like any other,
-// and nothing has changed. Elsewhere than on Windows such a fault ends the process.
+// A program may survive the overflow of a stack (STATUS_STACK_OVERFLOW, _resetstkoflw). Were it to
+// happen with a lock of Strata's held, that lock would be held for ever. So who takes a lock first
+// touches as much of the stack as can be needed until he gives it back: the overflow, if it comes,
+// comes there, as an exception like any other, and nothing has changed. Elsewhere than on Windows
+// such a fault ends the process.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +15,9 @@
 
 namespace strata::os {
 
-// What is needed at most: by a whole call, which so overflows before it has changed anything, and, for those who come
-// another way, by the holder of a lock, by its rank (os/lock.h): so much the more as others are taken while it is
-// held. tests/life measures it.
+// What is needed at most: by a whole call, which so overflows before it has changed anything, and,
+// for those who come another way, by the holder of a lock, by its rank (os/lock.h): so much the
+// more as others are taken while it is held. tests/life measures it.
 inline constexpr size_t kStackForCall = 12 * 1024;
 inline constexpr size_t kStackForPart = 8 * 1024;  // gates and parts
 inline constexpr size_t kStackForRegistry = 7 * 1024;

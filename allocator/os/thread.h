@@ -15,8 +15,9 @@
 
 namespace strata::os {
 
-// The slot is made in two steps, as the system's part takes a lock of the system's (Windows: the PEB's),
-// under which others may allocate: first a slot of the system's, then its use as the slot of this module.
+// The slot is made in two steps, as the system's part takes a lock of the system's (Windows: the
+// PEB's), under which others may allocate: first a slot of the system's, then its use as the slot
+// of this module.
 using SystemSlot = uint32_t;
 inline constexpr SystemSlot kNoSystemSlot = UINT32_MAX;
 
@@ -24,9 +25,9 @@ inline constexpr SystemSlot kNoSystemSlot = UINT32_MAX;
 SystemSlot AllocateSystemSlot() noexcept;
 void FreeSystemSlot(SystemSlot slot) noexcept;
 
-// `on_exit(value)` is called on each thread that ends from now on, where the build has no DllMain to do so:
-// with what is in its slot; where the system does not tell of threads that never had anything there (POSIX),
-// on the others. Call it once; it takes no lock.
+// `on_exit(value)` is called on each thread that ends from now on, where the build has no DllMain
+// to do so: with what is in its slot; where the system does not tell of threads that never had
+// anything there (POSIX), on the others. Call it once; it takes no lock.
 void UseThreadSlot(SystemSlot slot, void (*on_exit)(void* value) noexcept) noexcept;
 
 void SetThreadSlot(void* value) noexcept;
@@ -42,8 +43,8 @@ void* GetObserverSlot() noexcept;
 void SetObserverSlot(void* value) noexcept;
 
 #ifdef _WIN32
-// Whether a slot is left that lies in the TEB: the others' memory comes from the process heap, at a thread's
-// first use of one. Call it with no lock held.
+// Whether a slot is left that lies in the TEB: the others' memory comes from the process heap, at a
+// thread's first use of one. Call it with no lock held.
 bool HasSlotInTeb() noexcept;
 
 // Offset of the slot in the TEB; 0 before UseThreadSlot, or when the slot is not among the 64

@@ -1,8 +1,9 @@
-// How the launcher and the override DLL speak to each other when the DLL is brought into a process that
-// runs already: through a block of memory in that process, at one of a few agreed addresses. The launcher
-// writes there what it wants and the DLL's path, starts a thread at LoadLibraryW with the path, and reads
-// the answer when the thread has ended. Nobody can write such a block who could not write the process's
-// code as well; a section with a name could be made by anybody who guesses it.
+// How the launcher and the override DLL speak to each other when the DLL is brought into a process
+// that runs already: through a block of memory in that process, at one of a few agreed addresses.
+// The launcher writes there what it wants and the DLL's path, starts a thread at LoadLibraryW with
+// the path, and reads the answer when the thread has ended. Nobody can write such a block who could
+// not write the process's code as well; a section with a name could be made by anybody who guesses
+// it.
 //
 // Shared by the launcher and the override DLL: no C runtime, no heap.
 #pragma once
@@ -36,8 +37,8 @@ struct AttachBlock {
 };
 inline constexpr uint64_t kAttachMagic = 0x5453'4952'5441'0003;
 
-// Where a block may lie: addresses that no image prefers and that the system, which gives out addresses
-// from both ends of what there is, comes to last.
+// Where a block may lie: addresses that no image prefers and that the system, which gives out
+// addresses from both ends of what there is, comes to last.
 inline constexpr size_t kAttachPlaces = 8;
 constexpr uint64_t AttachPlace(size_t i) noexcept {
     return 0x5354'5241'0000 + i * uint64_t{0x1000'0000};

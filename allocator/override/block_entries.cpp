@@ -42,8 +42,8 @@ STRATA_NOINLINE void* NTAPI AllocateMissed(void* handle, ULONG flags, SIZE_T byt
     return block;
 }
 
-// Everything but the plain case is a tail call, so that this needs no frame. `kHotpatched`: ntdll's code lies in
-// several images.
+// Everything but the plain case is a tail call, so that this needs no frame. `kHotpatched`: ntdll's
+// code lies in several images.
 template <Watch kWatch, bool kHotpatched>
 STRATA_NOINLINE void* NTAPI AllocateEntry(void* handle, ULONG flags, SIZE_T bytes) {
     const void* const caller = STRATA_RETURN_ADDRESS();
@@ -84,7 +84,8 @@ STRATA_NOINLINE WideBoolean NTAPI FreeEntry(void* handle, ULONG flags, void* blo
     if (STRATA_UNLIKELY(handle != g_context.process_handle)) {
         return FreeElsewhere<kWatch>(handle, flags, block, caller);
     }
-    // The handle is read again where it is needed, instead of being kept in a register that would have to be saved.
+    // The handle is read again where it is needed, instead of being kept in a register that would
+    // have to be saved.
     if (STRATA_UNLIKELY(!heap::FreeIfFast(block))) {
         return FreeElsewhere<kWatch>(const_cast<void*>(g_context.process_handle), flags, block,
                                      caller);
@@ -93,9 +94,9 @@ STRATA_NOINLINE WideBoolean NTAPI FreeEntry(void* handle, ULONG flags, void* blo
     return TRUE;
 }
 
-// A foreign block stays with the system's heap: it alone can grow it in place, knows its user value,
-// and keeps the promise of HEAP_REALLOC_IN_PLACE_ONLY. Moving it here would be right, too, and win
-// nothing: such blocks are few and mostly from before the start.
+// A foreign block stays with the system's heap: it alone can grow it in place, knows its user
+// value, and keeps the promise of HEAP_REALLOC_IN_PLACE_ONLY. Moving it here would be right, too,
+// and win nothing: such blocks are few and mostly from before the start.
 template <Watch kWatch>
 STRATA_NOINLINE void* NTAPI ReAllocateEntry(void* handle, ULONG flags, void* block, SIZE_T bytes) {
     if (block == nullptr) {  // NULL, and no error
@@ -144,7 +145,8 @@ STRATA_NOINLINE WideBoolean NTAPI ValidateEntry(void* handle, ULONG flags, const
     return heap != nullptr && api::HeapIsValid(*heap, flags, block);
 }
 
-// A block that is none of the heap's: FALSE and, as every caller of these wants to know, the reason.
+// A block that is none of the heap's: FALSE and, as every caller of these wants to know, the
+// reason.
 WideBoolean Answer(bool good) noexcept {
     if (!good) os::SetInvalidArgumentError();
     return good;
@@ -244,12 +246,14 @@ STRATA_NOINLINE ULONG NTAPI MultipleFreeEntry(void* handle, ULONG flags, ULONG c
     return freed;
 }
 
-// Their buffers lie on the process heap. ntdll need not free them through its exported function, so those
-// of ours are freed here, and the fields set as documented (winternl.h, RtlFreeUnicodeString).
+// Their buffers lie on the process heap. ntdll need not free them through its exported function, so
+// those of ours are freed here, and the fields set as documented (winternl.h,
+// RtlFreeUnicodeString).
 template <Watch kWatch, Entry kEntry>
 STRATA_NOINLINE void NTAPI FreeStringEntry(CountedString* string) {
     if (!heap::Owns(string->buffer)) {
-        // Not counted: what the original frees, it frees through RtlFreeHeap, as far as that is known.
+        // Not counted: what the original frees, it frees through RtlFreeHeap, as far as that is
+        // known.
         return Original<FreeStringFunction>(kEntry)(string);
     }
     Count<kWatch>(kEntry, Served::kStrata);

@@ -23,9 +23,10 @@ constinit void* g_create_process_w = nullptr;
 constinit void* g_create_as_user_a = nullptr;
 constinit void* g_create_as_user_w = nullptr;
 
-// CreateProcessA may come to CreateProcessW by its exported name, and both are ours. What the inner one has
-// done the outer one finds done, and what the inner one left alone it hears of here. A thread that is ended
-// in between keeps its place; without a place a child is spoken of twice, which is all.
+// CreateProcessA may come to CreateProcessW by its exported name, and both are ours. What the inner
+// one has done the outer one finds done, and what the inner one left alone it hears of here. A
+// thread that is ended in between keeps its place; without a place a child is spoken of twice,
+// which is all.
 struct Creation {
     std::atomic<DWORD> thread{0};
     DWORD left_alone = 0;  // process id
@@ -150,8 +151,8 @@ BOOL WINAPI CreateProcessAsUserEntry(HANDLE token, const Text* application, Text
     });
 }
 
-// kernelbase has the function itself; kernel32 has a jump to it, or, on systems without kernelbase's,
-// the function.
+// kernelbase has the function itself; kernel32 has a jump to it, or, on systems without
+// kernelbase's, the function.
 void* FindFunction(const char* name) noexcept {
     for (const wchar_t* const module : {L"kernelbase.dll", L"kernel32.dll"}) {
         const HMODULE handle = GetModuleHandleW(module);
@@ -163,8 +164,8 @@ void* FindFunction(const char* name) noexcept {
     return nullptr;
 }
 
-// Programs that start children under another token, as servers do, are few, and older systems have these
-// functions elsewhere: where they cannot be redirected, such children run without.
+// Programs that start children under another token, as servers do, are few, and older systems have
+// these functions elsewhere: where they cannot be redirected, such children run without.
 void FollowUsers() noexcept {
     const RedirectRequest requests[] = {
         {"CreateProcessAsUserW", FindFunction("CreateProcessAsUserW"),

@@ -18,14 +18,16 @@ public:
     void Begin(void* at) noexcept;
     uint8_t* after() noexcept { return after_; }
 
-    // Makes the bytes writable. They stay executable: the functions that change protections live in pages like
-    // theirs, perhaps in the same. False, with the error of `protect`, when the system refuses.
+    // Makes the bytes writable. They stay executable: the functions that change protections live in
+    // pages like theirs, perhaps in the same. False, with the error of `protect`, when the system
+    // refuses.
     bool Unprotect(ProtectFunction protect) noexcept;
-    // As they were before Unprotect. Those that were unprotected last come first: they may share pages.
+    // As they were before Unprotect. Those that were unprotected last come first: they may share
+    // pages.
     void Protect(ProtectFunction protect) const noexcept;
 
-    // By one locked instruction, and without any call. False when the bytes are not the expected ones. REQUIRES: they are
-    // writable.
+    // By one locked instruction, and without any call. False when the bytes are not the expected
+    // ones. REQUIRES: they are writable.
     bool Write() const noexcept { return Replace(before_, after_); }
     void Undo() const noexcept { Replace(after_, before_); }
 

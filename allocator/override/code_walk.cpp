@@ -32,7 +32,8 @@ private:
     bool FollowPiece(const uint8_t* at) noexcept;
     // How many bytes of the function's module can be read as code from here.
     size_t Readable(const uint8_t* at) noexcept;
-    // The target of a branch; nullptr when it is not known before it runs, or lies in another module.
+    // The target of a branch; nullptr when it is not known before it runs, or lies in another
+    // module.
     const uint8_t* TargetOf(const ZydisDecodedInstruction& instruction, const uint8_t* at) noexcept;
 
     const void* const* entries_;

@@ -7,7 +7,8 @@ namespace strata::override {
 
 namespace {
 
-// Runtimes that come as DLLs. The first two are redirected; the others are served through HeapAlloc.
+// Runtimes that come as DLLs. The first two are redirected; the others are served through
+// HeapAlloc.
 struct Runtime {
     const char* name;
     const wchar_t* module;

@@ -111,8 +111,8 @@ bool Plan::Make() noexcept {
     return true;
 }
 
-// False, which has been said, when the runtime's heap is one that Strata does not serve, or cannot be
-// known. A runtime that is not initialised yet has none; it is asked again later.
+// False, which has been said, when the runtime's heap is one that Strata does not serve, or cannot
+// be known. A runtime that is not initialised yet has none; it is asked again later.
 bool MayServe(size_t crt, bool initialized) noexcept {
     if (g_crts[crt].get_heap_handle == nullptr) {
         SayLeft(kCrtNames[crt], "_get_heap_handle", "it is not exported");
@@ -192,8 +192,8 @@ bool IsNamed(const CountedText& name, const char* expected) noexcept {
     return expected[length] == 0;
 }
 
-// "Loaded" comes when the module is mapped and before any of its code runs, so that no thread can stand
-// in the bytes that are overwritten.
+// "Loaded" comes when the module is mapped and before any of its code runs, so that no thread can
+// stand in the bytes that are overwritten.
 void CALLBACK OnDll(ULONG reason, const DllNotification* data, void*) {
     const DWORD error = GetLastError();
     for (size_t crt = 0; crt < kCrtCount; ++crt) {

@@ -1,5 +1,5 @@
-// The override DLL's life: everything happens at process attach, before the program's own imports are
-// initialised; after that only threads and the process come to an end.
+// The override DLL's life: everything happens at process attach, before the program's own imports
+// are initialised; after that only threads and the process come to an end.
 //
 // Under the loader lock, so: no C runtime, no waiting, no loading of other DLLs.
 #include "heap/heap.h"
@@ -116,8 +116,8 @@ void SayWhatHappened() noexcept {
 bool Stays(bool asked_from_outside) noexcept {
     if (g_status.state == STRATA_OVERRIDE_ACTIVE) return true;
     if (g_settings.require) return false;
-    // A process that was attached to and declined is left as it was, unless there is already memory of
-    // Strata's in it.
+    // A process that was attached to and declined is left as it was, unless there is already memory
+    // of Strata's in it.
     return !asked_from_outside || g_status.heap_made;
 }
 

@@ -1,10 +1,10 @@
 // Where an exported function is to be redirected, which is not always where its export leads.
 //
-// Linkers make one function out of two by letting the first be a jump to the second: those inside the module are
-// followed. A hotpatched function begins with `jmp short` to five bytes before it, from where a jump leads, by way of a
-// pointer, to its new code in another image: there that jump is what is overwritten and what the trampoline repeats,
-// and the other image is part of the module. Any other jump that leads out of the module is somebody else's
-// redirect.
+// Linkers make one function out of two by letting the first be a jump to the second: those inside
+// the module are followed. A hotpatched function begins with `jmp short` to five bytes before it,
+// from where a jump leads, by way of a pointer, to its new code in another image: there that jump
+// is what is overwritten and what the trampoline repeats, and the other image is part of the
+// module. Any other jump that leads out of the module is somebody else's redirect.
 #pragma once
 
 #include "override/module_image.h"

@@ -66,7 +66,8 @@ constexpr size_t Index(Entry entry) noexcept { return static_cast<size_t>(entry)
 // Where the original is: the trampoline once redirected, nullptr where ntdll does not export it.
 extern constinit void* g_originals[kEntryCount];
 
-// What an entry does beside its work: nothing, not even a test for it, unless the process was started so.
+// What an entry does beside its work: nothing, not even a test for it, unless the process was
+// started so.
 enum class Watch : uint8_t {
     kNone,
     kCounted,   // counts who served what (counters.h)

@@ -10,13 +10,13 @@
 
 namespace strata::override {
 
-// What RtlAllocateHeap may be asked for here: HEAP_SETTABLE_USER_VALUE and the settable flags (0xF00)
-// among them, with which Global and Local handles mark their blocks. HEAP_TAIL_CHECKING_ENABLED,
-// HEAP_FREE_CHECKING_ENABLED and HEAP_DISABLE_COALESCE_ON_FREE (0xE0) are about the mechanism. Heap classes are the
-// original's.
+// What RtlAllocateHeap may be asked for here: HEAP_SETTABLE_USER_VALUE and the settable flags
+// (0xF00) among them, with which Global and Local handles mark their blocks.
+// HEAP_TAIL_CHECKING_ENABLED, HEAP_FREE_CHECKING_ENABLED and HEAP_DISABLE_COALESCE_ON_FREE (0xE0)
+// are about the mechanism. Heap classes are the original's.
 inline constexpr uint32_t kBlockFlags = 0x10FFF;
-// HEAP_TAG_MASK, and HEAP_CREATE_ENABLE_TRACING (winnt.h): names for tools. Programs pass them whether heap tagging is on
-// (GFlags) or not.
+// HEAP_TAG_MASK, and HEAP_CREATE_ENABLE_TRACING (winnt.h): names for tools. Programs pass them
+// whether heap tagging is on (GFlags) or not.
 inline constexpr uint32_t kTagFlags = 0x3FFE0000;
 inline constexpr uint32_t kAllocateFlags = kBlockFlags | kTagFlags;
 

@@ -78,8 +78,8 @@ heap::Heap* HeapMap::Remove(const void* handle) noexcept {
     heap::Heap* const heap = slot->heap.load(std::memory_order_relaxed);
     slot->handle.store(kRemoved, std::memory_order_release);
     --size_;
-    // Where no probe sequence goes on behind it, a removed slot may be empty again, and so may those
-    // before it. This keeps the table free of them without moving entries under the readers.
+    // Where no probe sequence goes on behind it, a removed slot may be empty again, and so may
+    // those before it. This keeps the table free of them without moving entries under the readers.
     const size_t mask = table.capacity - 1;
     size_t i = static_cast<size_t>(slot - table.slots);
     if (table.slots[(i + 1) & mask].handle.load(std::memory_order_relaxed) != kEmpty) return heap;

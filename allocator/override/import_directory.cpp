@@ -278,9 +278,10 @@ InjectResult InjectImport(HANDLE process, const InjectRequest& request) noexcept
     }
     if (result.error != InjectError::kNone) return result;
 
-    // The loader makes the address tables writable by their directory entry; where a linker left that
-    // empty, by the section around the import directory, which now is in no section. An image for which it
-    // finds neither it refuses. A program without imports has no table but ours, which is always writable.
+    // The loader makes the address tables writable by their directory entry; where a linker left
+    // that empty, by the section around the import directory, which now is in no section. An image
+    // for which it finds neither it refuses. A program without imports has no table but ours, which
+    // is always writable.
     IMAGE_DATA_DIRECTORY& table = image.Directory(IMAGE_DIRECTORY_ENTRY_IAT);
     if (table.VirtualAddress == 0 && count > 0) {
         result = image.SectionAround(block.import_directory.VirtualAddress, table);

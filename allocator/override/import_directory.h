@@ -1,6 +1,7 @@
-// Makes a process that was created suspended load a DLL before everything else: its import directory
-// is replaced by a copy with that DLL in front, so that the loader itself maps and initialises the
-// DLL first, ahead of the program's own imports. The DLL puts the headers back when it attaches.
+// Makes a process that was created suspended load a DLL before everything else: its import
+// directory is replaced by a copy with that DLL in front, so that the loader itself maps and
+// initialises the DLL first, ahead of the program's own imports. The DLL puts the headers back when
+// it attaches.
 //
 // The PE format (Microsoft, "PE Format", The Import Directory Table) lets the directory lie at any
 // 32-bit offset from the image base; the new one lies in a block above the image.
@@ -16,8 +17,8 @@
 
 namespace strata::override {
 
-// Of what the launcher and the DLL say to each other, here and in attach_block.h. The DLL exports it, so that
-// a launcher of another version leaves it alone.
+// Of what the launcher and the DLL say to each other, here and in attach_block.h. The DLL exports
+// it, so that a launcher of another version leaves it alone.
 inline constexpr uint32_t kProtocolVersion = 3;
 
 enum class ReportState : uint32_t { kPending, kActive, kDeclined };
@@ -78,16 +79,16 @@ struct InjectRequest {
     ErrorModes error_modes = {};
 };
 
-// `process` was created suspended and has not run. On failure it is as it was, except perhaps for an
-// unused allocation; it can still be resumed.
+// `process` was created suspended and has not run. On failure it is as it was, except perhaps for
+// an unused allocation; it can still be resumed.
 InjectResult InjectImport(HANDLE process, const InjectRequest& request) noexcept;
 
 // A clause: "it is not a 64-bit x86 program".
 const char* InjectErrorText(InjectError error) noexcept;
 
-// A path as an import descriptor can give it to every program: the loader decodes it with the program's
-// code page, which a manifest can choose, so that only ASCII is sure (ADR 34). The path itself, else with
-// short (8.3) names. nullptr, or a clause that says why there is none.
+// A path as an import descriptor can give it to every program: the loader decodes it with the
+// program's code page, which a manifest can choose, so that only ASCII is sure (ADR 34). The path
+// itself, else with short (8.3) names. nullptr, or a clause that says why there is none.
 const char* NameForImport(const wchar_t* path, char* name, size_t capacity) noexcept;
 inline constexpr size_t kLongestPath = 1024;  // that is looked at
 

@@ -48,7 +48,8 @@ bool IsDynamicCodeForbidden() noexcept {
            query(GetCurrentProcess(), kDynamicCodePolicy, &flags, sizeof flags) && (flags & 1) != 0;
 }
 
-// There ntdll's own code is ARM64EC, which calls its heap functions past the x64 entries of their exports.
+// There ntdll's own code is ARM64EC, which calls its heap functions past the x64 entries of their
+// exports.
 bool IsEmulatedOnArm() noexcept {
     using Query = BOOL(WINAPI*)(HANDLE, USHORT * process, USHORT * native);
     constexpr USHORT kArm64 = 0xAA64;  // IMAGE_FILE_MACHINE_ARM64
@@ -210,7 +211,8 @@ void Install(const Settings& settings) noexcept {
     g_status.redirected = static_cast<uint32_t>(plan.count());
     g_status.reason[0] = 0;
     if (settings.verbose) SayRedirects(plan, ntdll);
-    // A recording is of what the heap is asked for: the runtimes' functions come to it by themselves.
+    // A recording is of what the heap is asked for: the runtimes' functions come to it by
+    // themselves.
     if (!settings.keep_crt && !settings.recording) RedirectCrts(settings);
 }
 

@@ -6,8 +6,8 @@ namespace strata::override {
 
 namespace {
 
-// Values of PROCESS_MITIGATION_POLICY and bits of the structures' flags (winnt.h), of which not every
-// compiler's headers have all.
+// Values of PROCESS_MITIGATION_POLICY and bits of the structures' flags (winnt.h), of which not
+// every compiler's headers have all.
 constexpr int kDynamicCodePolicy = 2;
 constexpr int kControlFlowGuardPolicy = 7;
 constexpr int kSignaturePolicy = 8;
@@ -137,7 +137,8 @@ LoadProblem Question::ImageLoadPolicy() const noexcept {
     return {};
 }
 
-// By where the file really is: drive letters and links lead to other machines, too. Also when that cannot be told.
+// By where the file really is: drive letters and links lead to other machines, too. Also when that
+// cannot be told.
 bool Question::IsRemote() const noexcept {
     const HANDLE file =
         CreateFileW(dll_.path, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,

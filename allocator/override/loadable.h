@@ -1,10 +1,10 @@
-// Whether a process may load the DLL. A process that may not would end before it begins, or bring up a box; so
-// it is asked before it is touched, and left alone. What can forbid it: another kind of processor, a mitigation
-// policy (Microsoft, "GetProcessMitigationPolicy"), and the access rights of its token, which for an AppContainer
-// are few.
+// Whether a process may load the DLL. A process that may not would end before it begins, or bring
+// up a box; so it is asked before it is touched, and left alone. What can forbid it: another kind
+// of processor, a mitigation policy (Microsoft, "GetProcessMitigationPolicy"), and the access
+// rights of its token, which for an AppContainer are few.
 //
-// Shared by the launcher and by the override DLL: no C runtime, no heap, and of the system's DLLs only what is
-// in every process.
+// Shared by the launcher and by the override DLL: no C runtime, no heap, and of the system's DLLs
+// only what is in every process.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace strata::override {
 
-// The system's functions: found at run time, because some are in DLLs that ours does not import, and a
-// parameter, so that tests can answer. One that is not there is nullptr.
+// The system's functions: found at run time, because some are in DLLs that ours does not import,
+// and a parameter, so that tests can answer. One that is not there is nullptr.
 struct LoadCalls {
     BOOL(WINAPI* is_wow64_process)(HANDLE, USHORT*, USHORT*) = nullptr;
     BOOL(WINAPI* get_policy)(HANDLE, int, void*, SIZE_T) = nullptr;
@@ -47,8 +47,8 @@ struct LoadProblem {
 // `process`: with PROCESS_QUERY_INFORMATION. It may be suspended and not have run.
 LoadProblem FindLoadProblem(HANDLE process, const DllTraits& dll, const LoadCalls& calls) noexcept;
 
-// Why a process of this kind cannot have the DLL; nullptr: it can. As IsWow64Process2 has them: x64 programs
-// on ARM64 are not told from others by the process' machine, but by the system's.
+// Why a process of this kind cannot have the DLL; nullptr: it can. As IsWow64Process2 has them: x64
+// programs on ARM64 are not told from others by the process' machine, but by the system's.
 const char* MachineProblem(USHORT process_machine, USHORT native_machine) noexcept;
 
 }  // namespace strata::override

@@ -1,5 +1,5 @@
-// A loaded module as its bytes in memory: what it exports, read without the loader's help. The loader
-// is busy with the module when we hear of it, and nothing here takes a lock or allocates.
+// A loaded module as its bytes in memory: what it exports, read without the loader's help. The
+// loader is busy with the module when we hear of it, and nothing here takes a lock or allocates.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ ModuleImage ImageAt(const void* base) noexcept;
 // The loaded module of this name, if there is one.
 ModuleImage FindImage(const wchar_t* name) noexcept;
 
-// The function exported by this name; nullptr when there is none, and when the export is a forwarder to
-// another module, whose function it is then.
+// The function exported by this name; nullptr when there is none, and when the export is a
+// forwarder to another module, whose function it is then.
 void* FindExport(const ModuleImage& image, const char* name) noexcept;
 
 }  // namespace strata::override

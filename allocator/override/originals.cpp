@@ -46,7 +46,8 @@ bool Proof::MayBePublished(size_t i) noexcept {
     return (reached & ~Bit(i) & ~settled_) == 0;
 }
 
-// From those that lead nowhere upwards: each further one leads to what is settled, and so comes to an end.
+// From those that lead nowhere upwards: each further one leads to what is settled, and so comes to
+// an end.
 Originals Proof::Make() noexcept {
     Originals result;
     for (size_t i = 0; i < count_; ++i) {

@@ -122,16 +122,16 @@ HoldResult OtherThreads::SuspendAll() noexcept {
     }
 }
 
-// Suspending takes effect at once or when the thread is next about to run outside the kernel; reading the
-// context waits until it has (Microsoft, "GetThreadContext").
+// Suspending takes effect at once or when the thread is next about to run outside the kernel;
+// reading the context waits until it has (Microsoft, "GetThreadContext").
 HoldResult OtherThreads::Look(const CodeRange* ranges, size_t count) noexcept {
     for (size_t i = 0; i < count_; ++i) {
         ThreadBasicInformation information = {};
         const LONG status = query_thread_(threads_[i].handle, kThreadBasicInformation, &information,
                                           sizeof information, nullptr);
         if (status < 0) return Failed("NtQueryInformationThread", static_cast<uint32_t>(status));
-        // No environment block yet: it has not run an instruction, and will not while it is held. It may
-        // never get a context either, when the thread that is creating it is held, too.
+        // No environment block yet: it has not run an instruction, and will not while it is held.
+        // It may never get a context either, when the thread that is creating it is held, too.
         if (information.teb == nullptr) continue;
         CONTEXT context;
         context.ContextFlags = CONTEXT_CONTROL;
@@ -150,7 +150,8 @@ HoldResult OtherThreads::Look(const CodeRange* ranges, size_t count) noexcept {
 HoldResult OtherThreads::Hold(const CodeRange* ranges, size_t count, uint32_t tries) noexcept {
     HoldResult result;
     for (uint32_t i = 0; i < tries; ++i) {
-        // Even under the loader lock: whoever is inside needs a processor, not the lock, to get out.
+        // Even under the loader lock: whoever is inside needs a processor, not the lock, to get
+        // out.
         if (i != 0) Sleep(kPauseMs);
         result = Prepare();
         if (result.outcome == HoldOutcome::kHeld) result = SuspendAll();

@@ -1,9 +1,9 @@
 // Holding the other threads of this process still while code is overwritten, and looking where they
-// stand: a thread between the first instructions of a function would go on in the middle of the jump
-// that is written over them.
+// stand: a thread between the first instructions of a function would go on in the middle of the
+// jump that is written over them.
 //
-// While threads are held, nothing may be called that takes a lock or allocates: its holder may be among
-// them. What is called here and in redirect.cpp meanwhile are system calls alone.
+// While threads are held, nothing may be called that takes a lock or allocates: its holder may be
+// among them. What is called here and in redirect.cpp meanwhile are system calls alone.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace strata::override {
 
-// Code that is about to be overwritten. A thread may stand at `begin`, where it will find the new code,
-// and not behind it.
+// Code that is about to be overwritten. A thread may stand at `begin`, where it will find the new
+// code, and not behind it.
 struct CodeRange {
     uint64_t begin;
     uint64_t end;
@@ -39,9 +39,9 @@ public:
     OtherThreads(const OtherThreads&) = delete;
     OtherThreads& operator=(const OtherThreads&) = delete;
 
-    // Suspends every thread of the process but this one, those that start meanwhile too. When one stands
-    // in a range, all go on for a moment and it is tried again, `tries` times altogether. Unless the
-    // outcome is kHeld, no thread is held afterwards.
+    // Suspends every thread of the process but this one, those that start meanwhile too. When one
+    // stands in a range, all go on for a moment and it is tried again, `tries` times altogether.
+    // Unless the outcome is kHeld, no thread is held afterwards.
     HoldResult Hold(const CodeRange* ranges, size_t count, uint32_t tries) noexcept;
 
     // Lets them go on. Without effect when none is held.

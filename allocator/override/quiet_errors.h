@@ -6,8 +6,8 @@
 
 namespace strata::override {
 
-// The mode belongs to the process, and any number of its threads may be creating others: the first makes it
-// quiet, the last puts it back, unless somebody else has changed it in between.
+// The mode belongs to the process, and any number of its threads may be creating others: the first
+// makes it quiet, the last puts it back, unless somebody else has changed it in between.
 class QuietErrors {
 public:
     constexpr QuietErrors() noexcept = default;

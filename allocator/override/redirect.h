@@ -1,13 +1,14 @@
 // Redirects entry points of loaded modules to functions of ours, several as one transaction: either
 // all are redirected, or no byte of the process has changed.
 //
-// Order of work: decode and relocate every entry, write stubs, trampolines and their unwind data into one block
-// within reach, make the block executable and no longer writable, make the entries writable, publish the
-// trampolines' addresses, and only then overwrite each entry by `jmp rel32` to its stub (`jmp [rip]` to the
-// replacement). For as long as entries are written, all other threads are suspended, none of them between the first
-// instructions of an entry (see other_threads.h), and nothing is called: a call may have been redirected by somebody
-// else, whose code waits for a thread that is held. Each entry is overwritten by one locked instruction
-// all the same: a thread that the system starts meanwhile finds the old function or the new one.
+// Order of work: decode and relocate every entry, write stubs, trampolines and their unwind data
+// into one block within reach, make the block executable and no longer writable, make the entries
+// writable, publish the trampolines' addresses, and only then overwrite each entry by `jmp rel32`
+// to its stub (`jmp [rip]` to the replacement). For as long as entries are written, all other
+// threads are suspended, none of them between the first instructions of an entry (see
+// other_threads.h), and nothing is called: a call may have been redirected by somebody else, whose
+// code waits for a thread that is held. Each entry is overwritten by one locked instruction all the
+// same: a thread that the system starts meanwhile finds the old function or the new one.
 //
 // Nothing here allocates from a heap or takes a lock.
 #pragma once
@@ -26,8 +27,8 @@ struct RedirectRequest {
     const char* name;         // for messages
     void* entry;              // what to redirect
     const void* replacement;  // where to
-    // Receives the trampoline: the function as it was; may be nullptr. Several may share one: then it is that of
-    // a function which does not come to another of them (see originals.h).
+    // Receives the trampoline: the function as it was; may be nullptr. Several may share one: then
+    // it is that of a function which does not come to another of them (see originals.h).
     void** original;
     FirstJump first =
         FirstJump::kRefused;  // kMoved: the entry is a jump, and known to be the module's own
@@ -45,8 +46,8 @@ struct RedirectResult {
 };
 
 struct RedirectOptions {
-    // Whether other threads may run in the entries' module, so that they must be held. Not, when the
-    // system has just mapped it.
+    // Whether other threads may run in the entries' module, so that they must be held. Not, when
+    // the system has just mapped it.
     bool hold_threads = true;
     // How often a thread that stands in an entry is let go on, for a millisecond or more each time,
     // before the redirecting is given up.
@@ -63,15 +64,15 @@ inline constexpr size_t kMaxRedirects = 64;
 RedirectResult RedirectAll(const RedirectRequest* requests, size_t count,
                            const RedirectOptions& options = {}) noexcept;
 
-// "RtlFreeHeap cannot be redirected: its entry is a jump already", and the call and the error, if any.
-// REQUIRES: !result.Done().
+// "RtlFreeHeap cannot be redirected: its entry is a jump already", and the call and the error, if
+// any. REQUIRES: !result.Done().
 void PutRefusal(os::TextSink& text, const RedirectResult& result) noexcept;
 
 // Whether one entry could be redirected; changes nothing.
 Refusal CheckEntry(const void* entry, FirstJump first = FirstJump::kRefused) noexcept;
 
-// Gives the memory of redirects back whose module is no longer mapped, together with the functions that
-// led to it.
+// Gives the memory of redirects back whose module is no longer mapped, together with the functions
+// that led to it.
 void ForgetRedirects(const RedirectResult& result) noexcept;
 
 }  // namespace strata::override

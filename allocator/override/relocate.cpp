@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kNearConditionalBytes = 6;  // 0f 8x rel32
 constexpr size_t kNearCallBytes = 5;         // e8 rel32
 constexpr size_t kCounterBranchBytes = 9;    // jrcxz +2; jmp +5; jmp rel32
-// How far a body is followed. A compiler puts branches back to the first instruction but one only in
-// small functions without a prologue.
+// How far a body is followed. A compiler puts branches back to the first instruction but one only
+// in small functions without a prologue.
 constexpr size_t kMaxBodyBytes = 4096;
 
 bool IsUnsafe(const ZydisDecodedInstruction& instruction) noexcept {

@@ -2,9 +2,10 @@
 // jump while the function stays callable. Decoding is Zydis's; nothing here is a byte pattern.
 //
 // A relocated entry is a trampoline: the copied instructions, their relative operands corrected for
-// the new address, followed by a jump to the first instruction that was not copied. That jump is a pair of
-// conditional ones, of which one is always taken: where the copied instructions have moved the stack pointer, a
-// plain `jmp` would look like the end of a function to whoever unwinds the stack (Microsoft, "x64 prolog and epilog").
+// the new address, followed by a jump to the first instruction that was not copied. That jump is a
+// pair of conditional ones, of which one is always taken: where the copied instructions have moved
+// the stack pointer, a plain `jmp` would look like the end of a function to whoever unwinds the
+// stack (Microsoft, "x64 prolog and epilog").
 //
 // What cannot be moved with certainty is refused: the caller then leaves the function alone.
 #pragma once
@@ -69,7 +70,8 @@ enum class FirstJump : uint8_t {
 };
 
 // Relocates at least `patch_bytes` bytes of whole instructions from `entry`, for execution at
-// `address`. `readable_bytes` bytes from `entry` may be read; instructions behind them do not exist.
+// `address`. `readable_bytes` bytes from `entry` may be read; instructions behind them do not
+// exist.
 Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_bytes,
                       uint64_t address, RelocatedEntry& relocated,
                       FirstJump first = FirstJump::kRefused) noexcept;
@@ -78,8 +80,8 @@ Refusal RelocateEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_
 // followed from `entry` to the return or jump behind which no branch leads, or to `readable_bytes`.
 bool HasBranchIntoEntry(const uint8_t* entry, size_t readable_bytes, size_t patch_bytes) noexcept;
 
-// Writes a jump to `target` at `code`, for execution at `address`: near when the target is in reach,
-// far otherwise. Returns its length.
+// Writes a jump to `target` at `code`, for execution at `address`: near when the target is in
+// reach, far otherwise. Returns its length.
 size_t EmitJump(uint8_t* code, uint64_t address, uint64_t target) noexcept;
 
 // Writes jmp [rip+0] and `target`: reaches everything. Returns kFarJumpBytes.

@@ -34,7 +34,8 @@ struct Settings {
 // Reads the environment, and says what of it is not understood.
 Settings ReadSettings() noexcept;
 
-// Opens the file for the statistics for appending, if there is to be one. False, which has been said, when it cannot be.
+// Opens the file for the statistics for appending, if there is to be one. False, which has been
+// said, when it cannot be.
 bool OpenStatisticsFile(Settings& settings) noexcept;
 
 // Those that are on, as they would be set.

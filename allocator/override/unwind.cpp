@@ -61,7 +61,8 @@ size_t CodesOf(const Code& code) noexcept {
     }
 }
 
-// Where the instruction that ends at `offset` of the entry ends in the trampoline; 0: it was not moved.
+// Where the instruction that ends at `offset` of the entry ends in the trampoline; 0: it was not
+// moved.
 uint8_t Moved(const RelocatedEntry& relocated, uint8_t offset) noexcept {
     for (size_t i = 0; i < relocated.moved; ++i) {
         if (relocated.ends[i].entry == offset) return relocated.ends[i].trampoline;
@@ -69,7 +70,8 @@ uint8_t Moved(const RelocatedEntry& relocated, uint8_t offset) noexcept {
     return 0;
 }
 
-// The codes, which are in descending order of their offsets, as far as their instructions were moved.
+// The codes, which are in descending order of their offsets, as far as their instructions were
+// moved.
 bool CopyCodes(const Header& header, const Code* codes, const RelocatedEntry& relocated,
                Header& made, Code* copies) noexcept {
     for (size_t i = 0; i < header.codes;) {

@@ -1,7 +1,9 @@
-// Unwind data for trampolines, so that exceptions, debuggers and profilers find their way through them.
+// Unwind data for trampolines, so that exceptions, debuggers and profilers find their way through
+// them.
 //
-// A trampoline begins as the function that it stands for: the operations of that function's prolog that lie in the
-// moved instructions are those of the trampoline's (Microsoft, "x64 exception handling").
+// A trampoline begins as the function that it stands for: the operations of that function's prolog
+// that lie in the moved instructions are those of the trampoline's (Microsoft, "x64 exception
+// handling").
 #pragma once
 
 #include <cstddef>
@@ -21,7 +23,8 @@ enum class Unwinding : uint8_t {
     kUnknown,    // what the function has is not understood
 };
 
-// Writes the UNWIND_INFO of `entry`'s trampoline to `info`, which has kMaxUnwindBytes at a multiple of 4.
+// Writes the UNWIND_INFO of `entry`'s trampoline to `info`, which has kMaxUnwindBytes at a multiple
+// of 4.
 Unwinding DescribeTrampoline(const void* entry, const RelocatedEntry& relocated,
                              uint8_t* info) noexcept;
 

@@ -33,8 +33,9 @@ constinit Queue g_queue;
 constinit std::atomic<size_t> g_most{SIZE_MAX};
 constinit std::atomic<size_t> g_live{0};
 
-// Slices at the start whose entries in the slice map are this block's: of a reservation of its own, only
-// those that a pointer to the block can lie in. There, one more is where the guard behind begins.
+// Slices at the start whose entries in the slice map are this block's: of a reservation of its own,
+// only those that a pointer to the block can lie in. There, one more is where the guard behind
+// begins.
 size_t MappedSlices(const GuardedBlock& block) noexcept { return block.direct ? 2 : block.slices; }
 void EnterInMap(GuardedBlock& block) noexcept {
     g_slice_map.SetGuarded(AddressOf(block.base), MappedSlices(block), &block);
@@ -148,8 +149,8 @@ void LimitGuardedBlocks(size_t most) noexcept { g_most.store(most, kRelaxed); }
 size_t LiveGuardedBlocks() noexcept { return g_live.load(kRelaxed); }
 
 void SetGuardedOwner(const GuardedBlock& block, arena::Owner owner) noexcept {
-    // The first slice, by which walks find the block, and the one that a pointer to it lies in. One by
-    // one: of a reservation of its own, only single slices have owners.
+    // The first slice, by which walks find the block, and the one that a pointer to it lies in. One
+    // by one: of a reservation of its own, only single slices have owners.
     g_arenas.SetOwner(block.base, 1, owner);
     g_arenas.SetOwner(block.pages, 1, owner);
 }

@@ -196,8 +196,8 @@ void TrimRun(LargeRun& run, bool at_once) noexcept {
 
 namespace {
 
-// Makes the run as many slices long, out of what it has to spare and of free ones behind that; committed to
-// `extent` bytes.
+// Makes the run as many slices long, out of what it has to spare and of free ones behind that;
+// committed to `extent` bytes.
 bool Lengthen(LargeRun& run, size_t slices, size_t extent) noexcept {
     if (run.direct || slices > kMaxRunSlices) return false;
     const size_t owned = run.slices + run.spare;
@@ -228,8 +228,8 @@ void Shorten(LargeRun& run, size_t slices) noexcept {
     if (run.touched > run.capacity()) run.touched = run.capacity();
 }
 
-// Decommits what is behind `extent`, if that is half of it or more, and worth a system call: it may grow again. (The rest
-// is for TrimRun.)
+// Decommits what is behind `extent`, if that is half of it or more, and worth a system call: it may
+// grow again. (The rest is for TrimRun.)
 void GiveBackSurplus(LargeRun& run, size_t extent) noexcept {
     const size_t end = PagesUp(extent);
     const size_t committed = run.Committed();

@@ -5,8 +5,8 @@
 // Freed runs stay committed for a while in one small cache for the whole process, so that a pair of
 // 1 MiB allocation and free costs list operations, not system calls and page faults.
 //
-// Thread-safe, except that one run is resized or freed by one thread at a time; a second free of a run
-// is told from the first by its state.
+// Thread-safe, except that one run is resized or freed by one thread at a time; a second free of a
+// run is told from the first by its state.
 #pragma once
 
 #include <atomic>
@@ -22,8 +22,8 @@
 
 namespace strata::slab {
 
-// A live run is kTrimming while TrimRun gives back what lies behind it: to everybody else it is live, but it
-// cannot be freed until that is done.
+// A live run is kTrimming while TrimRun gives back what lies behind it: to everybody else it is
+// live, but it cannot be freed until that is done.
 enum class RunState : uint8_t { kLive, kFree, kTrimming };
 
 struct LargeRun {
@@ -33,8 +33,8 @@ struct LargeRun {
     char* base;
     size_t slices;  // of the reservation when direct
     size_t spare;   // slices behind these, without pages, that it may grow into
-    // Bytes from base on. Belongs to whoever holds the run: its owner while he resizes it, the thread that freed it,
-    // TrimRun. Others may read it for a guess.
+    // Bytes from base on. Belongs to whoever holds the run: its owner while he resizes it, the
+    // thread that freed it, TrimRun. Others may read it for a guess.
     std::atomic<size_t> committed;
     size_t touched;  // bytes from base on that may hold data; above, committed memory is zero
     std::atomic<size_t> requested;
@@ -77,23 +77,23 @@ struct RunRequest {
     void* heap = nullptr;
 };
 
-// Zeroes [from, to) of a run where it may hold data, if `zero`, and notes that the caller may now write up
-// to `to`, and whoever fills the tail behind that.
+// Zeroes [from, to) of a run where it may hold data, if `zero`, and notes that the caller may now
+// write up to `to`, and whoever fills the tail behind that.
 void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept;
 
 // A live run without user record; nullptr when memory is short.
 LargeRun* AllocateRun(const RunRequest& request) noexcept;
 
-// Marks a live run free; false when it is free already. Exactly one caller gets true. False as well while TrimRun
-// is at it: whoever calls that knows how to wait for it.
+// Marks a live run free; false when it is free already. Exactly one caller gets true. False as well
+// while TrimRun is at it: whoever calls that knows how to wait for it.
 inline bool MarkFree(LargeRun& run) noexcept {
     RunState live = RunState::kLive;
     return run.state.compare_exchange_strong(live, RunState::kFree, std::memory_order_acq_rel,
                                              std::memory_order_relaxed);
 }
 
-// Makes a run live again that MarkFree returned true for, without user record. With `zero`, its bytes
-// are zero. REQUIRES: bytes <= run.committed; no tail.
+// Makes a run live again that MarkFree returned true for, without user record. With `zero`, its
+// bytes are zero. REQUIRES: bytes <= run.committed; no tail.
 STRATA_INLINE void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept {
     run.has_user.store(false, std::memory_order_relaxed);
     if (STRATA_UNLIKELY(zero || bytes > run.touched)) ZeroAndTouch(run, 0, bytes, zero);
@@ -109,17 +109,17 @@ void FreeRun(LargeRun* run) noexcept;
 // REQUIRES: nobody else looks at the record.
 bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
 
-// Decommits what a live run has behind its last page in use (it lies where others had more pages, or has shrunk), if
-// the same size was requested when this last looked, or `at_once`. REQUIRES: nobody resizes or trims the run
-// meanwhile, and it does not vanish; it may be freed.
+// Decommits what a live run has behind its last page in use (it lies where others had more pages,
+// or has shrunk), if the same size was requested when this last looked, or `at_once`. REQUIRES:
+// nobody resizes or trims the run meanwhile, and it does not vanish; it may be freed.
 void TrimRun(LargeRun& run, bool at_once) noexcept;
 
 // Frees cached runs that have decayed, or all, and then what slabs lost (slab.h), too.
 void PurgeRuns(uint64_t now, bool everything) noexcept;
 
-// Before memory is committed: gives cached runs back to the arenas, oldest first, until these have `slices` free
-// slices with pages, and until no more of all that is committed is idle than may be. Memory that is committed
-// already comes before memory that is not, whoever used it last.
+// Before memory is committed: gives cached runs back to the arenas, oldest first, until these have
+// `slices` free slices with pages, and until no more of all that is committed is idle than may be.
+// Memory that is committed already comes before memory that is not, whoever used it last.
 void WarmArenas(size_t slices) noexcept;
 
 // Committed bytes of all direct blocks, and of regions with a reservation of their own.

@@ -63,7 +63,8 @@ bool Grow(Slab& slab, bool grow_fast) noexcept {
     return true;
 }
 
-// ---- holes -------------------------------------------------------------------------------------------
+// ---- holes
+// -------------------------------------------------------------------------------------------
 
 size_t HolesEnd(const Slab& slab) noexcept {
     return RoundUp(slab.limit * slab.spacing(), kPageSize);
@@ -232,7 +233,8 @@ void Lose(Slab* slab) noexcept {
                                            std::memory_order_relaxed));
 }
 
-// The arena takes the pages of a slice for a prefix. False when the system refuses both ways to that.
+// The arena takes the pages of a slice for a prefix. False when the system refuses both ways to
+// that.
 bool MakeWhole(const Slab& slab) noexcept {
     return slab.absent == 0 ||
            arena::g_arenas.Decommit(slab.base, slab.base + slab.size(), HoleBytes(slab)) ||

@@ -1,8 +1,8 @@
 // A slab: a run of slices cut in equal blocks of one size class.
 //
 // The record, the bitmap and the state bytes lie in metadata, never in the slab. The bitmap has a
-// one for every block that is neither live nor in a magazine. Pages are committed from the front, as
-// blocks are needed; blocks beyond the committed pages are not in the bitmap yet.
+// one for every block that is neither live nor in a magazine. Pages are committed from the front,
+// as blocks are needed; blocks beyond the committed pages are not in the bitmap yet.
 //
 // No function here locks: the caller holds the lock of the heap's size class.
 #pragma once
@@ -84,17 +84,18 @@ struct SlabRequest {
 // A new slab without blocks in use. nullptr when memory is short.
 Slab* CreateSlab(const SlabRequest& request) noexcept;
 
-// Gives the slab's slices and its record back. All its blocks end, live or not. Should the system refuse what that takes,
-// FindLostSlabs tries again.
+// Gives the slab's slices and its record back. All its blocks end, live or not. Should the system
+// refuse what that takes, FindLostSlabs tries again.
 void DestroySlab(Slab* slab) noexcept;
 void FindLostSlabs() noexcept;
 
-// To be called now and then: decommits pages of a slab from which nothing was taken for some calls, and to which
-// nothing was returned, where all their blocks are in the bitmap. The next need for blocks commits them again.
+// To be called now and then: decommits pages of a slab from which nothing was taken for some calls,
+// and to which nothing was returned, where all their blocks are in the bitmap. The next need for
+// blocks commits them again.
 void PunchHoles(Slab& slab) noexcept;
 
-// Whether a page was decommitted by PunchHoles; whether a free block lies in one such page or more; and how many bytes
-// of them there are.
+// Whether a page was decommitted by PunchHoles; whether a free block lies in one such page or more;
+// and how many bytes of them there are.
 bool IsHole(const Slab& slab, size_t page) noexcept;
 bool HasHole(const Slab& slab, uint32_t index) noexcept;
 size_t HoleBytes(const Slab& slab) noexcept;

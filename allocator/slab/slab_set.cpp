@@ -89,8 +89,8 @@ void SlabSet::Put(Slab& slab, const void* block) noexcept {
     Settle(slab, before);
 }
 
-// Puts the first of these blocks back, and those behind it that are of the same slab: blocks that were freed
-// together often lie together. Returns how many.
+// Puts the first of these blocks back, and those behind it that are of the same slab: blocks that
+// were freed together often lie together. Returns how many.
 static uint32_t PutRun(Slab& slab, const FreeBlock* blocks, uint32_t count) noexcept {
     const StateByte* const states = slab.states;
     auto index = static_cast<size_t>(blocks[0].state - states);

@@ -1,7 +1,8 @@
 // Strata leaves the addresses below 4 GiB to those who need them, as far as the process has others.
 //
-// Wine 8 hands out the lowest free addresses, to VirtualAlloc2 with a lowest address as well, of which it takes no
-// notice; and it gives a program that is not linked for large addresses all of them. Windows does neither.
+// Wine 8 hands out the lowest free addresses, to VirtualAlloc2 with a lowest address as well, of
+// which it takes no notice; and it gives a program that is not linked for large addresses all of
+// them. Windows does neither.
 #include <windows.h>
 
 #include <cstdint>

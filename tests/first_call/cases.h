@@ -1,5 +1,5 @@
-// The cases of this program. Each is a process: it returns the exit code, 0 when all is well, and has said
-// on standard output what is not.
+// The cases of this program. Each is a process: it returns the exit code, 0 when all is well, and
+// has said on standard output what is not.
 #pragma once
 
 // What the DllMain of library.cpp calls: under the loader's lock.
@@ -10,8 +10,8 @@ namespace strata::first_call {
 // Threads that call for the first time when nobody will hear of their end any more.
 int LateThreads();
 
-// One thread calls for the first time while another allocates under a lock of the system's; and the same in
-// this process, which may hang.
+// One thread calls for the first time while another allocates under a lock of the system's; and the
+// same in this process, which may hang.
 int LoaderLock();
 int InDllMain();
 int PebLock();

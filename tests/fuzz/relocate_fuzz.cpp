@@ -1,8 +1,9 @@
-// Fuzzes the relocation of instructions: whatever the bytes of a function's entry, it is refused, or what is
-// made of it does the same elsewhere: the same instructions, with every relative operand leading to the same
-// place; and nothing behind the readable bytes is looked at.
+// Fuzzes the relocation of instructions: whatever the bytes of a function's entry, it is refused,
+// or what is made of it does the same elsewhere: the same instructions, with every relative operand
+// leading to the same place; and nothing behind the readable bytes is looked at.
 //
-// Input: 1 byte for the bytes to be overwritten, 4 for the distance of the trampoline; the rest is code.
+// Input: 1 byte for the bytes to be overwritten, 4 for the distance of the trampoline; the rest is
+// code.
 #include <Zydis/Zydis.h>
 
 #include <cstring>

@@ -43,7 +43,8 @@ void GiveBackAndCheck() {
         ADD_FAILURE() << static_cast<void*>(left) << " has an owner yet";
         break;
     }
-    // What stays reserved are the map, the records and one arena, whose record and entries have memory.
+    // What stays reserved are the map, the records and one arena, whose record and entries have
+    // memory.
     const size_t fixed = kMapArenas * kSlicesPerArena * sizeof(arena::SliceEntry);
     const os::MemoryCounters counters = g_memory.Counters();
     EXPECT_LE(counters.reserved, fixed + kMapArenas * 2 * kPageSize + kArenaSize);

@@ -74,7 +74,8 @@ TEST_F(Vectored, HandlersAllocate) {
     EXPECT_EQ(g_handled, 2);
 }
 
-// The exception of a heap that is full is raised with no lock held: its handler may use that very heap.
+// The exception of a heap that is full is raised with no lock held: its handler may use that very
+// heap.
 TEST_F(Vectored, AHandlerUsesTheHeapThatRaised) {
     g_heap = StrataHeapCreate(HEAP_GENERATE_EXCEPTIONS, 0, 256 * 1024);
     std::vector<void*> blocks;
@@ -146,8 +147,8 @@ LONG CALLBACK LeaveTheWalk(EXCEPTION_POINTERS* pointers) {
     return EXCEPTION_CONTINUE_EXECUTION;
 }
 
-// A structured exception whose handler goes on far outside of the walk, without unwinding: what was locked
-// must be unlocked by hand, and then all is well.
+// A structured exception whose handler goes on far outside of the walk, without unwinding: what was
+// locked must be unlocked by hand, and then all is well.
 TEST(Unwinding, AStructuredExceptionThroughAWalk) {
     static HANDLE heap;
     static volatile int visited;

@@ -1,5 +1,6 @@
-// Stacks that end inside the allocator. To the program that is an exception as any other: it may handle it, reset the
-// guard page and go on, and nothing of Strata's is left locked or half changed.
+// Stacks that end inside the allocator. To the program that is an exception as any other: it may
+// handle it, reset the guard page and go on, and nothing of Strata's is left locked or half
+// changed.
 #include <gtest/gtest.h>
 
 #include <windows.h>

@@ -1,4 +1,5 @@
-// What the cases share: announcing the message that has to come, and hiding pointers from the compiler.
+// What the cases share: announcing the message that has to come, and hiding pointers from the
+// compiler.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,8 @@
 
 namespace strata::misuse {
 
-// Each writes one of the messages of os/fatal.h to standard output. `verb`: free, realloc, size query.
+// Each writes one of the messages of os/fatal.h to standard output. `verb`: free, realloc, size
+// query.
 void ExpectDoubleFree(const void* block, size_t usable, const void* heap);
 void ExpectUseOfFreed(const char* verb, const void* block, size_t usable, const void* heap);
 void ExpectInterior(const void* pointer, const void* block, size_t usable, const void* heap);
@@ -20,8 +22,8 @@ void ExpectWrongHeap(const char* verb, const void* block, size_t requested, cons
                      const void* given);
 void ExpectMismatch(const void* block, const void* heap, size_t given, size_t requested);
 void ExpectInvalidHeap(const void* handle);
-// What the report of an access violation begins with: "overflow: write to", for example; `freed`: "" or
-// "freed ".
+// What the report of an access violation begins with: "overflow: write to", for example; `freed`:
+// "" or "freed ".
 void ExpectFault(const char* what, const void* address, ptrdiff_t offset, const char* freed,
                  const void* block, size_t requested, const char* heap_kind);
 void ExpectOverrun(const char* verb, const void* block, size_t usable, const void* heap);

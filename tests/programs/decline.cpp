@@ -1,7 +1,7 @@
-// Loads the override DLL, with its path as the first argument, into a process in which redirecting is
-// forbidden or unsafe in the manner of the second. It must decline as a whole: prints the reason, and
-// that ntdll is as it was and the heap goes on. With "--later", only makes the process so, and waits to
-// be attached to.
+// Loads the override DLL, with its path as the first argument, into a process in which redirecting
+// is forbidden or unsafe in the manner of the second. It must decline as a whole: prints the
+// reason, and that ntdll is as it was and the heap goes on. With "--later", only makes the process
+// so, and waits to be attached to.
 #include <windows.h>
 #include <strata/override.h>
 

@@ -1,6 +1,7 @@
-// Calls every function of ntdll's heap family: kCalls times with a heap that Strata serves, and kCalls
-// times with one that stays the system's, because it lies in the program's own memory. With an argument
-// also RtlValidateProcessHeaps, which ends the process under Wine (it has the name only).
+// Calls every function of ntdll's heap family: kCalls times with a heap that Strata serves, and
+// kCalls times with one that stays the system's, because it lies in the program's own memory. With
+// an argument also RtlValidateProcessHeaps, which ends the process under Wine (it has the name
+// only).
 #include <windows.h>
 #include <winternl.h>
 

@@ -1,5 +1,6 @@
 // One misuse of the process heap, named by the argument. Under the override each of them ends the
-// process with a message; the last line must not be reached. With "debugger" behind it, prints what a debugger is told.
+// process with a message; the last line must not be reached. With "debugger" behind it, prints what
+// a debugger is told.
 #include <windows.h>
 
 #include <cstring>
@@ -8,8 +9,8 @@
 
 namespace {
 
-// OutputDebugString's exception, as a debugger would see it (ntstatus.h, DBG_PRINTEXCEPTION_C): the length with the
-// terminator, and the text.
+// OutputDebugString's exception, as a debugger would see it (ntstatus.h, DBG_PRINTEXCEPTION_C): the
+// length with the terminator, and the text.
 LONG CALLBACK ShowDebugOutput(EXCEPTION_POINTERS* pointers) {
     const EXCEPTION_RECORD& record = *pointers->ExceptionRecord;
     if (record.ExceptionCode != 0x40010006 || record.NumberParameters < 2) {

@@ -1,6 +1,6 @@
-// Strings and whole-heap functions of ntdll: who frees what, and what lists of heaps say. A buffer that
-// the program allocates from the process heap may be freed by RtlFreeUnicodeString and its kin, and a
-// string that ntdll made may be freed by HeapFree.
+// Strings and whole-heap functions of ntdll: who frees what, and what lists of heaps say. A buffer
+// that the program allocates from the process heap may be freed by RtlFreeUnicodeString and its
+// kin, and a string that ntdll made may be freed by HeapFree.
 #include <windows.h>
 #include <winternl.h>
 

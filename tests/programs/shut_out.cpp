@@ -1,4 +1,5 @@
-// Starts a child while nobody may read the override's DLL, which this process has loaded long since.
+// Starts a child while nobody may read the override's DLL, which this process has loaded long
+// since.
 //
 //   shut_out [program]    the child: this program again, or another copy of it; prints its exit code
 //   shut_out child -      a child: says whether the override is there

@@ -24,11 +24,12 @@ inline const size_t kEffort = [] {
     return kUsualEffort * (number == 0 ? 1 : number);
 }();
 
-// Whether ThreadSanitizer leaves tests whose threads follow one another to the other builds: unless a longer run is
-// asked for.
+// Whether ThreadSanitizer leaves tests whose threads follow one another to the other builds: unless
+// a longer run is asked for.
 inline bool LeavesOneThreadToOthers() { return kThreadSanitizer && kEffort == kUsualEffort; }
 
-// Whether the Windows build, under Wine the slowest, leaves cases that are parts of others to the native one.
+// Whether the Windows build, under Wine the slowest, leaves cases that are parts of others to the
+// native one.
 inline bool LeavesPartsToNative() {
 #ifdef _WIN32
     return kEffort == kUsualEffort;

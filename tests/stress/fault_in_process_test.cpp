@@ -21,8 +21,8 @@ using test::FaultInjector;
 // The first calls of a process, in a process of its own each time.
 class FaultAtStart : public test::DeathTest {};
 
-// Every call from the kth on fails, with k growing until the first block can be had. What was made by
-// an attempt stays for the next.
+// Every call from the kth on fails, with k growing until the first block can be had. What was made
+// by an attempt stays for the next.
 [[noreturn]] void StartWithFaults(CallSet calls) {
     FaultInjector faults(arena::g_memory);
     bool done = false;

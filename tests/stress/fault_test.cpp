@@ -1,7 +1,8 @@
-// Memory that cannot be had, or given back. A scenario that touches every feature is run with the Nth
-// call to the system failing, once or from then on, for N = 1, 2, 3 … until nothing fails any more.
-// Whatever fails: the answer is NULL and nothing else, blocks keep what they hold, no lock stays held,
-// heaps are consistent, and everything works again afterwards in as much memory as before.
+// Memory that cannot be had, or given back. A scenario that touches every feature is run with the
+// Nth call to the system failing, once or from then on, for N = 1, 2, 3 … until nothing fails any
+// more. Whatever fails: the answer is NULL and nothing else, blocks keep what they hold, no lock
+// stays held, heaps are consistent, and everything works again afterwards in as much memory as
+// before.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -209,8 +210,8 @@ size_t RunScenario(strata_heap* shared) {
     return failures;
 }
 
-// What is committed after a purge, and that later it is no more. Records that are quiet give pages back now and then:
-// both times they have.
+// What is committed after a purge, and that later it is no more. Records that are quiet give pages
+// back now and then: both times they have.
 class Memory {
 public:
     Memory() : metadata_(MetadataCommitted()) {}
@@ -220,8 +221,8 @@ public:
         EXPECT_EQ(slab::DirectCommitted(), direct_);
         // The first slice of a metadata size stays.
         EXPECT_LE(MetadataCommitted(), metadata_ + 64 * 1024);
-        // The records and the slice map of arenas at new places stay; in strict modes freed blocks take
-        // new places all the time, until as many addresses rest as may.
+        // The records and the slice map of arenas at new places stay; in strict modes freed blocks
+        // take new places all the time, until as many addresses rest as may.
         const size_t records = (IsStrict() ? 4 : 2) << 20;
         EXPECT_LE(arena::g_memory.Counters().committed, all_ + records);
     }
@@ -258,8 +259,8 @@ TEST_P(Fault, NothingButNull) {
                       calls == test::kDecommit || calls == test::kRelease;
     if (part && test::LeavesPartsToNative()) GTEST_SKIP() << "left to the native build";
     strata_heap* const shared = strata_heap_create();
-    // As it is when all has been used before: records, and the slice map of the places arenas lie; in strict
-    // modes the records of freed guarded blocks, which stay for a while.
+    // As it is when all has been used before: records, and the slice map of the places arenas lie;
+    // in strict modes the records of freed guarded blocks, which stay for a while.
     if (IsStrict()) {
         for (size_t i = 0; i < kGuardedQueueBlocks; ++i) strata_free(strata_malloc(70000));
     }

@@ -103,8 +103,8 @@ void Finder::CheckKind() {
     }
 }
 
-// One more section header must fit behind the others. What a bound import directory has there is free: it
-// is switched off.
+// One more section header must fit behind the others. What a bound import directory has there is
+// free: it is switched off.
 void Finder::CheckRoom() {
     const uint64_t begin = image_.section_table_end();
     const uint64_t end = begin + sizeof(SectionHeader);

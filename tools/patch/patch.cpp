@@ -102,8 +102,8 @@ void Patcher::WriteSection() {
                          Rva(layout_.address_thunks)});
     for (const Import& import : imports_) {
         ImportDescriptor descriptor = import.descriptor;
-        // A bound table would be compared with the directory that is switched off below, and could not
-        // be read anew without its list of names.
+        // A bound table would be compared with the directory that is switched off below, and could
+        // not be read anew without its list of names.
         if (descriptor.name_thunks != 0) descriptor.time_stamp = 0;
         Put(bytes_, at += sizeof descriptor, descriptor);
     }
@@ -113,9 +113,10 @@ void Patcher::WriteDirectories() {
     const auto set = [this](DirectoryIndex index, Directory directory) {
         Put(bytes_, image_.directories_at() + index * sizeof directory, directory);
     };
-    // Windows makes the address tables writable by their directory entry, and where that is empty, by the
-    // section around the import directory, which from now on is ours. An image for which it finds neither
-    // it refuses. Ours is always writable, and the only one of a program without imports.
+    // Windows makes the address tables writable by their directory entry, and where that is empty,
+    // by the section around the import directory, which from now on is ours. An image for which it
+    // finds neither it refuses. Ours is always writable, and the only one of a program without
+    // imports.
     if (image_.directory(kAddressTableDirectory).rva == 0 && imports_.empty()) {
         set(kAddressTableDirectory, {Rva(layout_.address_thunks), 2 * kThunk});
     } else if (image_.directory(kAddressTableDirectory).rva == 0) {
@@ -173,8 +174,8 @@ bool IsFirstImport(const Image& image, const std::string& dll) {
            thunk == (kOrdinalFlag64 | kImportOrdinal);
 }
 
-// Compares two files, but for 4 bytes at `checksum` and the digest in the record at `record`; says where
-// they differ.
+// Compares two files, but for 4 bytes at `checksum` and the digest in the record at `record`; says
+// where they differ.
 std::string FirstDifference(Bytes is, std::vector<uint8_t> should, uint64_t checksum,
                             uint64_t record, uint64_t original_bytes) {
     if (is.size() < should.size()) {

@@ -1,5 +1,5 @@
-// Why a file is left as it is. The reasons are a closed list; each message says what is the matter, where,
-// and what can be done.
+// Why a file is left as it is. The reasons are a closed list; each message says what is the matter,
+// where, and what can be done.
 #pragma once
 
 #include <cstdint>

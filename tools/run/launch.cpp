@@ -87,7 +87,8 @@ public:
     Start& operator=(const Start&) = delete;
 
     void Plain() { Create(0); }
-    // With the DLL in it. On failure the process is ended: it has not run an instruction of its own.
+    // With the DLL in it. On failure the process is ended: it has not run an instruction of its
+    // own.
     void WithDll();
     uint32_t WaitForEnd() const;
 
@@ -159,7 +160,8 @@ void Start::Resume() const {
     }
 }
 
-// What became of the override, once the DLL has reported, the process has ended, or neither in time.
+// What became of the override, once the DLL has reported, the process has ended, or neither in
+// time.
 void Start::Answer(const Handshake& handshake) const {
     const HANDLE either[] = {handshake.event(), process_.hProcess};
     const DWORD waited = calls_.wait(2, either, FALSE, request_.timeout_ms);

@@ -18,8 +18,9 @@ struct LaunchRequest {
     uint32_t timeout_ms = 30000;  // for the process to load the DLL
 };
 
-// Runs the program with this process's standard handles, environment and current folder; returns its
-// exit code. Throws Failure when it could not be started as asked; then no such process is left.
+// Runs the program with this process's standard handles, environment and current folder; returns
+// its exit code. Throws Failure when it could not be started as asked; then no such process is
+// left.
 uint32_t Launch(const LaunchRequest& request, const ProcessCalls& calls = {});
 
 }  // namespace strata::run

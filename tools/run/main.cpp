@@ -1,5 +1,5 @@
-// strata-run: runs an unmodified program with its heap replaced by Strata, or replaces that of a process
-// that is running already.
+// strata-run: runs an unmodified program with its heap replaced by Strata, or replaces that of a
+// process that is running already.
 #include <windows.h>
 
 #include <exception>
@@ -28,7 +28,8 @@ void SetEnvironment(const strata::run::Options& options) {
     }
 }
 
-// A name that cannot be written to is an error before the program runs, not a message in its output.
+// A name that cannot be written to is an error before the program runs, not a message in its
+// output.
 void CheckRecordFile(const std::wstring& path) {
     const HANDLE file = CreateFileW(path.c_str(), GENERIC_WRITE, FILE_SHARE_READ, nullptr,
                                     OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);

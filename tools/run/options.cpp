@@ -32,8 +32,9 @@ public:
     }
 };
 
-// The index of the program's name: the first argument that is neither an option nor an option's value.
-// Found before CLI11 sees anything, because what follows belongs to the program, whatever it looks like.
+// The index of the program's name: the first argument that is neither an option nor an option's
+// value. Found before CLI11 sees anything, because what follows belongs to the program, whatever it
+// looks like.
 size_t FindProgramName(const CLI::App& app, const std::vector<Argument>& arguments) {
     size_t at = 1;
     for (; at < arguments.size(); ++at) {

@@ -91,7 +91,8 @@ std::wstring FindOverrideDll(const std::wstring& given) {
     return path;
 }
 
-// As an image, so that addresses in it are what they are in a process; the low bits of such a handle say so.
+// As an image, so that addresses in it are what they are in a process; the low bits of such a
+// handle say so.
 MappedDll::MappedDll(const std::wstring& path)
     : path_(path), module_(LoadLibraryExW(path.c_str(), nullptr, LOAD_LIBRARY_AS_IMAGE_RESOURCE)) {
     const uintptr_t image = reinterpret_cast<uintptr_t>(module_) & ~uintptr_t{3};

@@ -9,9 +9,9 @@
 
 namespace strata::run {
 
-// `given`, or strata-override.dll beside this program. An absolute path. Throws Failure (kExitLauncher)
-// when it is not there, is not a DLL for 64-bit x86, or is no override DLL of this launcher's version: that
-// is known by what it exports, before any program has it.
+// `given`, or strata-override.dll beside this program. An absolute path. Throws Failure
+// (kExitLauncher) when it is not there, is not a DLL for 64-bit x86, or is no override DLL of this
+// launcher's version: that is known by what it exports, before any program has it.
 std::wstring FindOverrideDll(const std::wstring& given);
 
 // What a process must allow for the DLL to be loaded into it.

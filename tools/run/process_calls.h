@@ -1,6 +1,6 @@
-// The system calls by which another process is looked at and changed: a parameter, so that tests can let
-// each of them fail. Their meaning is the system's (Microsoft, "Process and Thread Functions", "Memory
-// Management Functions", "Process Status Helper").
+// The system calls by which another process is looked at and changed: a parameter, so that tests
+// can let each of them fail. Their meaning is the system's (Microsoft, "Process and Thread
+// Functions", "Memory Management Functions", "Process Status Helper").
 #pragma once
 
 #include <windows.h>

@@ -114,8 +114,8 @@ void Target::FindModules(const std::wstring& dll) {
     FindLoadLibrary(modules);
 }
 
-// Where the function lies in its module here, it lies in that module there. Which module it is, kernel32
-// or another one that kernel32 forwards to, is the system's choice.
+// Where the function lies in its module here, it lies in that module there. Which module it is,
+// kernel32 or another one that kernel32 forwards to, is the system's choice.
 void Target::FindLoadLibrary(const std::vector<Module>& modules) {
     const auto here = reinterpret_cast<uint8_t*>(
         GetProcAddress(GetModuleHandleW(L"kernel32.dll"), "LoadLibraryW"));

@@ -11,8 +11,8 @@
 namespace strata::run {
 
 // Opens processes and judges them. All of it throws Failure: kExitNotFound when there is no such
-// process, kExitCannotRun when it cannot be attached to, kExitLauncher when a call failed otherwise; the
-// message names the process, the call and the error.
+// process, kExitCannotRun when it cannot be attached to, kExitLauncher when a call failed
+// otherwise; the message names the process, the call and the error.
 class Target {
 public:
     // `dll`: the full path of the override DLL, which must not be there yet.

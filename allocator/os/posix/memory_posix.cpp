@@ -65,8 +65,8 @@ RangeInfo QueryRange(const void* address, size_t bytes) noexcept {
     return info;
 }
 
-// Linux places mappings from the top of the user addresses downwards, or, in its old layout, from a third of
-// them upwards: either way nothing comes to lie below 4 GiB that need not.
+// Linux places mappings from the top of the user addresses downwards, or, in its old layout, from a
+// third of them upwards: either way nothing comes to lie below 4 GiB that need not.
 void* SystemMemory::Reserve(const ReserveRequest& request) noexcept {
     const ErrnoKeeper keeper;
     if (request.address != nullptr) {

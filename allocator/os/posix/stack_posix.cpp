@@ -40,7 +40,8 @@ STRATA_NOINLINE void CaptureStack(StackTrace& trace) noexcept {
     _Unwind_Backtrace(&AddFrame, &walk);
 }
 
-// dladdr waits for a lock of the dynamic linker's: in this build, which is for tests, that is accepted.
+// dladdr waits for a lock of the dynamic linker's: in this build, which is for tests, that is
+// accepted.
 void PutCodeAddress(TextSink& text, const void* address) noexcept {
     Dl_info info = {};
     if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) {

@@ -1,10 +1,12 @@
-// The load configuration of a DLL without a C runtime, whose part this is elsewhere: it says that the DLL was
-// built for Control Flow Guard and where its list of call targets is (Microsoft, "PE Format", The Load
-// Configuration Structure). A process with strict control flow guard loads nothing else. The DLL's own calls are
-// not checked: the functions behind the two pointers below are replaced by the loader, and called by nobody.
+// The load configuration of a DLL without a C runtime, whose part this is elsewhere: it says that
+// the DLL was built for Control Flow Guard and where its list of call targets is (Microsoft, "PE
+// Format", The Load Configuration Structure). A process with strict control flow guard loads
+// nothing else. The DLL's own calls are not checked: the functions behind the two pointers below
+// are replaced by the loader, and called by nobody.
 //
-// For clang alone: MinGW's GCC has no such lists, and Microsoft's linker takes the runtime's structure. In
-// assembler because one of the linker's symbols is a number of 32 bits, which C++ cannot say.
+// For clang alone: MinGW's GCC has no such lists, and Microsoft's linker takes the runtime's
+// structure. In assembler because one of the linker's symbols is a number of 32 bits, which C++
+// cannot say.
 asm(R"(
     .section .00cfg,"dr"
     .p2align 3

@@ -62,8 +62,8 @@ VirtualAlloc2Fn FindVirtualAlloc2() noexcept {
     return reinterpret_cast<VirtualAlloc2Fn>(reinterpret_cast<void*>(found));
 }
 
-// The page "MEM_ADDRESS_REQUIREMENTS": a lowest address is a multiple of the allocation granularity; none
-// is given where the caller gives an address of his own.
+// The page "MEM_ADDRESS_REQUIREMENTS": a lowest address is a multiple of the allocation
+// granularity; none is given where the caller gives an address of his own.
 void* ReserveWith(VirtualAlloc2Fn virtual_alloc2, const ReserveRequest& request,
                   uintptr_t lowest) noexcept {
     const bool aligned = request.alignment > kSliceSize;

@@ -117,8 +117,8 @@ bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
     return true;
 }
 
-// A thread's id names it as long as it runs, or somebody has a handle of it. Should another thread have got
-// the id since, it is taken for the holder until it ends, too.
+// A thread's id names it as long as it runs, or somebody has a handle of it. Should another thread
+// have got the id since, it is taken for the holder until it ends, too.
 void RequireHolder(uint32_t mark) noexcept {
     const DWORD error = GetLastError();
     const HANDLE thread = OpenThread(SYNCHRONIZE, FALSE, mark);

@@ -20,8 +20,9 @@ bool IsCommitted(uintptr_t page) noexcept {
 
 }  // namespace
 
-// Page by page from the lowest that was touched: the guard moves down with each, and the last one overflows. A stack of
-// the program's own making has no guard that moves, and what lies below it is nobody's business.
+// Page by page from the lowest that was touched: the guard moves down with each, and the last one
+// overflows. A stack of the program's own making has no guard that moves, and what lies below it is
+// nobody's business.
 void TouchStack(size_t bytes) noexcept {
     const LastErrorKeeper keeper;
     const uintptr_t here = StackPointer();

@@ -1,4 +1,5 @@
-// Rows 20 to 30: the wrong function, size or heap, blocks and heaps that are gone, and what a heap gives away.
+// Rows 20 to 30: the wrong function, size or heap, blocks and heaps that are gone, and what a heap
+// gives away.
 #include <cstring>
 #include <new>
 #include <strata/heap_api.h>
@@ -124,8 +125,8 @@ void ImpossibleSizes(const Run& run) {
     Say(null && untouched ? "NULL" : "nothing");
 }
 
-// A function that returns at once, in a block: of a heap that was asked for executable memory, then of the
-// process heap.
+// A function that returns at once, in a block: of a heap that was asked for executable memory, then
+// of the process heap.
 void Execute(const Run& run) {
     using Function = void (*)();
     const HANDLE heap = StrataHeapCreate(HEAP_CREATE_ENABLE_EXECUTE, 0, 0);

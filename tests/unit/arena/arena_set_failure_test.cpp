@@ -56,7 +56,8 @@ TEST_F(ArenaSetFailureTest, AFailedCommitLeavesTheBooksAlone) {
     EXPECT_EQ(arenas_->slice_committed(), 2 * kSliceSize);
 }
 
-// What lies idle is given back by who knows all of it (heap/reclaim.h): here a refusal is counted, and no more.
+// What lies idle is given back by who knows all of it (heap/reclaim.h): here a refusal is counted,
+// and no more.
 TEST_F(ArenaSetFailureTest, ARefusedCommitIsCounted) {
     char* const base = Take(2);
     char* const warm = Take(1);
@@ -117,7 +118,8 @@ TEST_F(ArenaSetFailureTest, WhatCannotBeGivenBackIsTriedAgainByThePurge) {
     EXPECT_EQ(arenas_->arenas(), 0u);
 }
 
-// Others' memory at the bottom of the window, more than is tried there: the places above are used again.
+// Others' memory at the bottom of the window, more than is tried there: the places above are used
+// again.
 TEST_F(ArenaSetFailureTest, OthersInTheWindowDoNotMakeItGrow) {
     constexpr size_t kPlaces = 12;
     const auto take = [&](size_t bytes) {

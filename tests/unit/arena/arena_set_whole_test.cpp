@@ -1,4 +1,5 @@
-// Sets of arenas as a whole: reservations of their own, records, owners, and many operations against a model.
+// Sets of arenas as a whole: reservations of their own, records, owners, and many operations
+// against a model.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -77,7 +78,8 @@ TEST_F(ArenaSetWholeTest, RecordsAreReusedForBothKinds) {
     }
 }
 
-// ---- walking -------------------------------------------------------------------------------------
+// ---- walking
+// -------------------------------------------------------------------------------------
 
 TEST_F(ArenaSetWholeTest, NextOwnedVisitsEveryOwnedSliceOnceInOrder) {
     char* const base = Take(2);
@@ -122,7 +124,8 @@ TEST_F(ArenaSetWholeTest, SetsWithoutAMapTellTheirArenasApartThemselves) {
     EXPECT_EQ(own->arenas(), 3u);
 }
 
-// ---- a model, and threads ------------------------------------------------------------------------
+// ---- a model, and threads
+// ------------------------------------------------------------------------
 
 TEST_F(ArenaSetWholeTest, RandomOperationsAgainstAModel) {
     test::Random random(5);

@@ -198,7 +198,8 @@ TEST_F(MetadataHolesTest, NoFreeSliceIsRetained) {
     EXPECT_EQ(own_->slice_committed(), 0u);
 }
 
-// The last chunk of a slice with holes goes while the system refuses everything; later it can be given back.
+// The last chunk of a slice with holes goes while the system refuses everything; later it can be
+// given back.
 TEST_F(MetadataHolesTest, AnEmptySliceWithHolesWaitsForTheSystem) {
     const std::vector<void*> few = TakeManyLeaveFew();
     LookUntilQuiet();

@@ -129,8 +129,8 @@ TEST_F(Dormant, TheNextHeapKnowsWhatTheLastWasAskedFor) {
     EXPECT_TRUE(late.get()->IsRare(often)) << "nothing was kept for it";
 }
 
-// A heap that ended with slabs too large to keep leaves a bare record, which any heap may get: also one that
-// looks at each block, and so must not find the thread's bins of the last.
+// A heap that ended with slabs too large to keep leaves a bare record, which any heap may get: also
+// one that looks at each block, and so must not find the thread's bins of the last.
 TEST_F(Dormant, BinsAreNotForAHeapThatChecks) {
     constexpr size_t kLarge = 60'000;
     Heap* record = nullptr;

@@ -306,7 +306,8 @@ TEST(Heap, ThreadExitHandsItsBlocksIn) {
     for (int i = 0; i < 20; ++i) InOtherThread(use);
     const size_t before = arena::g_memory.Counters().committed;
     for (int i = 0; i < 200; ++i) InOtherThread(use);
-    // Some slices more or less, as depots are fuller or emptier, but less than a page for each thread.
+    // Some slices more or less, as depots are fuller or emptier, but less than a page for each
+    // thread.
     EXPECT_LE(arena::g_memory.Counters().committed, before + 8 * kSliceSize);
 }
 

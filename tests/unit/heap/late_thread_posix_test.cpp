@@ -1,5 +1,6 @@
-// Threads whose first heap call comes at their end: in destructors of thread_local objects, and of keys that
-// come after Strata's own. They leave no cache behind. (Windows: tests/first_call/late_threads.cpp.)
+// Threads whose first heap call comes at their end: in destructors of thread_local objects, and of
+// keys that come after Strata's own. They leave no cache behind. (Windows:
+// tests/first_call/late_threads.cpp.)
 #include <gtest/gtest.h>
 #include <pthread.h>
 
@@ -55,10 +56,12 @@ TEST_F(LateThread, CallsInTheDestructorOfAnObject) {
     for (int i = 0; i < 20; ++i) InOtherThread([] { t_calls_at_end.made = true; });
 }
 
-// In the last of the rounds that the system makes (PTHREAD_DESTRUCTOR_ITERATIONS) nobody could be told of the
-// cache any more: who sets his key in each of them, and calls for the first time then, keeps it.
+// In the last of the rounds that the system makes (PTHREAD_DESTRUCTOR_ITERATIONS) nobody could be
+// told of the cache any more: who sets his key in each of them, and calls for the first time then,
+// keeps it.
 TEST_F(LateThread, CallsInTheDestructorOfALaterKey) {
-    // ThreadSanitizer leaves the thread at the beginning of the last round, in which the cache would go.
+    // ThreadSanitizer leaves the thread at the beginning of the last round, in which the cache
+    // would go.
     const uintptr_t end = PTHREAD_DESTRUCTOR_ITERATIONS - (test::kThreadSanitizer ? 1 : 0);
     ASSERT_EQ(pthread_key_create(&g_key, OnKey), 0);
     for (uintptr_t rounds = 1; rounds < end; ++rounds) {

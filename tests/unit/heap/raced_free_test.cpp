@@ -1,8 +1,8 @@
-// Two threads that free one block within the same nanoseconds may both find it live. What the second one
-// does is noticed when one of the two copies leaves its thread (bins.cpp).
+// Two threads that free one block within the same nanoseconds may both find it live. What the
+// second one does is noticed when one of the two copies leaves its thread (bins.cpp).
 //
-// The race itself cannot be had at will: the block is made live again between the two frees, which leaves the
-// same traces.
+// The race itself cannot be had at will: the block is made live again between the two frees, which
+// leaves the same traces.
 #include <gtest/gtest.h>
 
 #include <atomic>

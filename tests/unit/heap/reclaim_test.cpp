@@ -1,5 +1,5 @@
-// Nothing is refused as long as something lies idle: under a limit, whatever is idle goes back first, whoever keeps it,
-// and whatever the request is for.
+// Nothing is refused as long as something lies idle: under a limit, whatever is idle goes back
+// first, whoever keeps it, and whatever the request is for.
 #include "heap/reclaim.h"
 
 #include <gtest/gtest.h>
@@ -184,7 +184,8 @@ TEST_F(Reclaim, ManyRefusalsShareTheWork) {
     EXPECT_LT(faults.Calls(test::kDecommit), 1'000u);
 }
 
-// ... and a single one gets what any heap keeps, unless the last look was just now: then one a little later does.
+// ... and a single one gets what any heap keeps, unless the last look was just now: then one a
+// little later does.
 TEST_F(Reclaim, FromManyHeapsAgainAndAgain) {
     std::vector<std::unique_ptr<TestHeap>> heaps;
     for (int i = 0; i < 50; ++i) heaps.push_back(std::make_unique<TestHeap>());

@@ -32,7 +32,8 @@ constexpr size_t kSizes[] = {0,       1,        15,
 
 size_t Smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-// The first byte of [from, to) that is not zero, looked for at both ends of it; `to` when there is none.
+// The first byte of [from, to) that is not zero, looked for at both ends of it; `to` when there is
+// none.
 size_t FindNonZeroAtEnds(const void* block, size_t from, size_t to) {
     constexpr size_t kEnd = 70000;
     if (to - from <= 2 * kEnd) return FindNonZero(block, from, to);
@@ -40,8 +41,8 @@ size_t FindNonZeroAtEnds(const void* block, size_t from, size_t to) {
     return found != from + kEnd ? found : FindNonZero(block, to - kEnd, to);
 }
 
-// Dirties what is looked at later: both ends of a block, and what is around its next end. All of 40 MiB would take
-// a minute.
+// Dirties what is looked at later: both ends of a block, and what is around its next end. All of 40
+// MiB would take a minute.
 void SoilAround(char* block, size_t usable, size_t next) {
     constexpr size_t kPart = 160'000;
     for (const size_t middle : {size_t{0}, next, usable}) {

@@ -255,7 +255,8 @@ TEST(Walk, AShrunkDirectBlockStandsForItself) {
     for (const WalkEntry& entry : entries) EXPECT_LT(entry.bytes, size_t{1} << 20);
 }
 
-// Runs that lie side by side are one region, with the addresses between them that they may grow into.
+// Runs that lie side by side are one region, with the addresses between them that they may grow
+// into.
 TEST(Walk, ManyRunsAreFewRegions) {
     PurgeAll();
     const TestHeap heap;

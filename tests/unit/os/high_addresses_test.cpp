@@ -14,8 +14,8 @@ namespace {
 constexpr uintptr_t kLimit = 0x7FFFFFFF0000;  // Windows', rounded
 constexpr size_t kMiB = size_t{1} << 20;
 
-// An address space that hands out the lowest free addresses first, as Windows and Wine do where nothing is
-// random. One at a time: the calls are functions without a context.
+// An address space that hands out the lowest free addresses first, as Windows and Wine do where
+// nothing is random. One at a time: the calls are functions without a context.
 struct Space {
     std::map<uintptr_t, uintptr_t> used;    // begin, end
     std::map<uintptr_t, uintptr_t> hidden;  // taken as well, and shown as free

@@ -158,8 +158,8 @@ TEST(SystemMemory, HonoursEveryAlignment) {
     }
 }
 
-// Prepared or not: the tests before this one did not ask. (Wine 8 takes no notice of a lowest address, so that
-// there places are tried.)
+// Prepared or not: the tests before this one did not ask. (Wine 8 takes no notice of a lowest
+// address, so that there places are tried.)
 TEST(SystemMemory, LowAddressesAreLeftAlone) {
     for (int round = 0; round < 2; ++round) {
         for (size_t bytes = kSliceSize; bytes <= size_t{1} << 32; bytes *= 16) {
@@ -254,7 +254,8 @@ TEST(SystemMemory, NumaNodeIsSmallOrAny) {
     EXPECT_TRUE(node == kAnyNode || node < 64) << node;
 }
 
-// ---- the books -----------------------------------------------------------------------------------
+// ---- the books
+// -----------------------------------------------------------------------------------
 
 TEST(Memory, KeepsBooks) {
     Memory memory(kCallsOf<SystemMemory>);

@@ -1,4 +1,5 @@
-// Who sets the error mode of which process, and when. Wine's processes do not inherit it, Windows' do.
+// Who sets the error mode of which process, and when. Wine's processes do not inherit it, Windows'
+// do.
 #include <gtest/gtest.h>
 
 #include "override/quiet_errors.h"

@@ -1,6 +1,6 @@
-// The redirect engine on the system's own code: every function that ntdll, kernel32, kernelbase and the C
-// runtimes export is relocated, and the trampoline judged by decoding it again; functions without side
-// effects are then called through their trampolines and must answer as they do.
+// The redirect engine on the system's own code: every function that ntdll, kernel32, kernelbase and
+// the C runtimes export is relocated, and the trampoline judged by decoding it again; functions
+// without side effects are then called through their trampolines and must answer as they do.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -14,7 +14,8 @@
 namespace strata::override {
 namespace {
 
-// Or the one that STRATA_TEST_MODULE names: tests/e2e/microsoft_test.py has another ucrtbase.dll loaded.
+// Or the one that STRATA_TEST_MODULE names: tests/e2e/microsoft_test.py has another ucrtbase.dll
+// loaded.
 std::vector<std::wstring> Modules() {
     wchar_t name[64];
     const DWORD length = GetEnvironmentVariableW(L"STRATA_TEST_MODULE", name, 64);
@@ -74,7 +75,8 @@ TEST(ExportedFunctions, AChangedTrampolineIsNoticed) {
     EXPECT_GT(changed, 0u);
 }
 
-// ---- functions without side effects, called ---------------------------------------------------------
+// ---- functions without side effects, called
+// ---------------------------------------------------------
 
 template <typename Function>
 Function* As(const void* code) {

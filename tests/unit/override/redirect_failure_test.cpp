@@ -1,5 +1,5 @@
-// What is left behind when redirecting fails: nothing. With functions of ntdll itself, which the process
-// uses meanwhile.
+// What is left behind when redirecting fails: nothing. With functions of ntdll itself, which the
+// process uses meanwhile.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -15,7 +15,8 @@
 namespace strata::override {
 namespace {
 
-// The bytes of a module that are not written to while it runs, and how each of its regions is protected.
+// The bytes of a module that are not written to while it runs, and how each of its regions is
+// protected.
 class ModuleState {
 public:
     explicit ModuleState(const ModuleImage& image) {

@@ -188,7 +188,8 @@ TEST(NearMemory, LiesWithinReachAndAwayFromTheModule) {
     FreeNear(block);
 }
 
-// An exception could not pass through the trampoline's copy of one: the function has no unwind data.
+// An exception could not pass through the trampoline's copy of one: the function has no unwind
+// data.
 TEST_F(RedirectTest, ACallWithoutUnwindDataIsRefused) {
     CodeMemory code;
     code.Write(0, {0x48, 0x83, 0xec, 0x28, 0xe8, 0x10, 0, 0, 0, 0x48, 0x83, 0xc4, 0x28, 0xc3});

@@ -1,5 +1,5 @@
-// What the redirect engine makes of a module: the exported functions, their trampolines, and a judge of each
-// trampoline that knows nothing of how it was made.
+// What the redirect engine makes of a module: the exported functions, their trampolines, and a
+// judge of each trampoline that knows nothing of how it was made.
 #pragma once
 
 #include <Zydis/Zydis.h>

@@ -1,5 +1,5 @@
-// Unwinding from a trampoline is unwinding from the function it stands for: compared, at every instruction, for every
-// function that the system's modules export.
+// Unwinding from a trampoline is unwinding from the function it stands for: compared, at every
+// instruction, for every function that the system's modules export.
 #include "override/unwind.h"
 
 #include <gtest/gtest.h>
@@ -112,7 +112,8 @@ TEST_F(UnwindTest, TrampolinesAreAsTheirFunctions) {
     EXPECT_GT(described, 500u);
 }
 
-// As the engine does it: the system finds the trampoline's data, and no longer once it was forgotten.
+// As the engine does it: the system finds the trampoline's data, and no longer once it was
+// forgotten.
 TEST_F(UnwindTest, TheSystemKnowsThemAsLongAsTheyExist) {
     const ModuleImage image = Load(L"ucrtbase.dll");
     void* const function = FindExport(image, "_recalloc");

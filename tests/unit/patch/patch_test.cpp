@@ -137,7 +137,8 @@ TEST(Patch, NamesTheAddressTables) {
     const File patched = ApplyPatch(with, {}).bytes;
     EXPECT_EQ(Image(with).directory(kAddressTableDirectory).rva,
               Image(patched).directory(kAddressTableDirectory).rva);
-    // Where a linker named none: the section around the old import directory, as the loader would have it.
+    // Where a linker named none: the section around the old import directory, as the loader would
+    // have it.
     const File without = ImageBuilder().NoAddressTableDirectory().Build();
     const File also = ApplyPatch(without, {}).bytes;
     EXPECT_EQ(0x2000u, Image(also).directory(kAddressTableDirectory).rva);

@@ -1,5 +1,5 @@
-// Attaching to processes that refuse it, and what is said when a system call fails. That it works is
-// tests/e2e/attach_test.py's business.
+// Attaching to processes that refuse it, and what is said when a system call fails. That it works
+// is tests/e2e/attach_test.py's business.
 #include "run/attach.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
-// What is written into the headers of a process that was created suspended. Wine's loader goes by the import
-// descriptors alone; Windows' also by the directory of the address tables, so that is looked at here.
+// What is written into the headers of a process that was created suspended. Wine's loader goes by
+// the import descriptors alone; Windows' also by the directory of the address tables, so that is
+// looked at here.
 #include "override/import_directory.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Starting programs when something goes wrong. That it works is tests/e2e/override_test.py's business.
+// Starting programs when something goes wrong. That it works is tests/e2e/override_test.py's
+// business.
 #include "run/launch.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// What forbids a process to load the DLL. Wine has hardly any of it, so the system's answers are given here.
+// What forbids a process to load the DLL. Wine has hardly any of it, so the system's answers are
+// given here.
 #include "override/loadable.h"
 
 #include <gtest/gtest.h>
