@@ -41,6 +41,7 @@ public:
     RedirectResult Carry(bool running) const noexcept {
         RedirectOptions options;
         options.hold_threads = running;
+        options.originals = &originals_;
         return RedirectAll(requests_, count_, options);
     }
     size_t count() const noexcept { return count_; }
@@ -59,6 +60,7 @@ private:
     RedirectRequest requests_[kCrtFunctionCount];
     CrtKind kinds_[kCrtFunctionCount];
     size_t count_ = 0;
+    Originals originals_;  // of the requests as DropUnproven left them
 };
 static_assert(kCrtFunctionCount <= kMaxRedirects);
 
@@ -88,7 +90,8 @@ bool Plan::Add(const CrtFunction& function) noexcept {
 // Each that goes changes what the others lead to. They end in those that stay, or in HeapAlloc.
 void Plan::DropUnproven() noexcept {
     for (;;) {
-        const uint64_t unproven = ProveOriginals(requests_, count_).unproven;
+        originals_ = ProveOriginals(requests_, count_);
+        const uint64_t unproven = originals_.unproven;
         if (unproven == 0) return;
         size_t kept = 0;
         for (size_t i = 0; i < count_; ++i) {

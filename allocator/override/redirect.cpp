@@ -147,7 +147,8 @@ RedirectResult Transaction::PrepareOne(size_t i) noexcept {
 }
 
 RedirectResult Transaction::Prepare() noexcept {
-    originals_ = ProveOriginals(requests_, count_);
+    originals_ =
+        options_.originals != nullptr ? *options_.originals : ProveOriginals(requests_, count_);
     for (size_t i = 0; i < count_; ++i) {
         if ((originals_.unproven >> i & 1) != 0) {
             return Refused(Refusal::kLeadsBack, requests_[i].name);

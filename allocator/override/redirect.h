@@ -45,7 +45,11 @@ struct RedirectResult {
     bool Done() const noexcept { return refusal == Refusal::kNone; }
 };
 
+struct Originals;  // originals.h
+
 struct RedirectOptions {
+    // What ProveOriginals said of these requests, where the caller has asked already.
+    const Originals* originals = nullptr;
     // Whether other threads may run in the entries' module, so that they must be held. Not, when
     // the system has just mapped it.
     bool hold_threads = true;

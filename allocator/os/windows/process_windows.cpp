@@ -36,9 +36,8 @@ constinit DWORD g_observer_slot = TLS_OUT_OF_INDEXES;
 }  // namespace
 
 void SetThreadSlot(void* value) noexcept {
-    const DWORD error = GetLastError();
+    const LastErrorKeeper keeper;
     TlsSetValue(g_slot, value);
-    SetLastError(error);
 }
 
 // Memory for slots outside the TEB comes from the process heap.
@@ -50,24 +49,19 @@ bool SetThreadSlotAtEnd(void* value) noexcept {
 
 void* GetThreadSlotSlow() noexcept {
     if (g_slot == TLS_OUT_OF_INDEXES) return nullptr;
-    const DWORD error = GetLastError();
-    void* value = TlsGetValue(g_slot);
-    SetLastError(error);
-    return value;
+    const LastErrorKeeper keeper;
+    return TlsGetValue(g_slot);
 }
 
 static_assert(kNoSystemSlot == TLS_OUT_OF_INDEXES);
 SystemSlot AllocateSystemSlot() noexcept {
-    const DWORD error = GetLastError();
-    const DWORD slot = TlsAlloc();
-    SetLastError(error);
-    return slot;
+    const LastErrorKeeper keeper;
+    return TlsAlloc();
 }
 
 void FreeSystemSlot(SystemSlot slot) noexcept {
-    const DWORD error = GetLastError();
+    const LastErrorKeeper keeper;
     TlsFree(slot);
-    SetLastError(error);
 }
 
 void UseThreadSlot(SystemSlot slot, void (*on_exit)(void* value) noexcept) noexcept {
@@ -102,9 +96,8 @@ void* GetObserverSlot() noexcept {
 }
 
 void SetObserverSlot(void* value) noexcept {
-    const DWORD error = GetLastError();
+    const LastErrorKeeper keeper;
     TlsSetValue(g_observer_slot, value);
-    SetLastError(error);
 }
 
 bool WaitOnWord(std::atomic<uint32_t>& word, uint32_t value) noexcept {
@@ -157,7 +150,7 @@ uint64_t RandomBits() noexcept {
 }
 
 void WriteStandardError(const char* text, size_t length) noexcept {
-    const DWORD error = GetLastError();
+    const LastErrorKeeper keeper;
     const HANDLE handle = GetStdHandle(STD_ERROR_HANDLE);
     while (length > 0 && handle != nullptr && handle != INVALID_HANDLE_VALUE) {
         DWORD written = 0;
@@ -166,7 +159,6 @@ void WriteStandardError(const char* text, size_t length) noexcept {
         text += written;
         length -= written;
     }
-    SetLastError(error);
 }
 
 bool GetOption(const char* name, char* buffer, size_t capacity) noexcept {

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "os/stack.h"
+#include "os/windows/last_error_keeper.h"
 
 namespace strata::os {
 
@@ -111,7 +112,7 @@ STRATA_NOINLINE void CaptureStack(StackTrace& trace) noexcept {
 }
 
 void PutCodeAddress(TextSink& text, const void* address) noexcept {
-    const DWORD error = GetLastError();
+    const LastErrorKeeper keeper;
     Module module;
     if (FindModule(address, module)) {
         const auto offset =
@@ -125,7 +126,6 @@ void PutCodeAddress(TextSink& text, const void* address) noexcept {
     } else {
         text.PutAddress(address);
     }
-    SetLastError(error);
 }
 
 }  // namespace strata::os
