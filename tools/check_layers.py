@@ -19,7 +19,7 @@ import re
 import sys
 import tempfile
 
-LAYERS = ["base", "os", "arena", "slab", "cache", "heap", "api", "observe", "override"]
+LAYERS = ["base", "os", "arena", "slab", "store", "cache", "heap", "api", "observe", "override"]
 WINDOWS_ALLOWED_LAYERS = {"os", "api", "override"}
 WINDOWS_PUBLIC_HEADER = "strata/heap_api.h"
 WINDOWS_HEADERS = re.compile(

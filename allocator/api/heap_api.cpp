@@ -1,14 +1,14 @@
-// The Win32-style interface: include/strata/heap_api.h. Handles, flags and errors; the semantics are
-// in win32_heap.cpp.
+// The Win32-style interface: include/strata/heap_api.h. Handles, flags and errors; the semantics
+// are in win32_heap.cpp.
 #include <strata/heap_api.h>
 
 #include "api/heap_information.h"
 #include "api/win32_heap.h"
 #include "base/bits.h"
 #include "heap/fast_path.h"
-#include "heap/heap_record.h"
 #include "heap/statistics.h"
 #include "os/process.h"
+#include "store/heap_record.h"
 
 namespace {
 
@@ -22,7 +22,8 @@ heap::Heap* FromHandle(HANDLE handle) noexcept {
     return result;
 }
 
-// "Improper function parameters" are an access violation where exceptions are asked for (HeapAlloc).
+// "Improper function parameters" are an access violation where exceptions are asked for
+// (HeapAlloc).
 void* FailHandle(HANDLE handle, DWORD flags) noexcept(false) {
     if ((flags & HEAP_GENERATE_EXCEPTIONS) != 0) os::RaiseAccessViolation(handle);
     os::SetLastErrorCode(ERROR_INVALID_HANDLE);
@@ -129,7 +130,8 @@ BOOL Answer(api::InformationError error) noexcept {
     return FALSE;
 }
 
-// The heap's record: the region of a heap that has nothing else, as Windows' heaps are never without one.
+// The heap's record: the region of a heap that has nothing else, as Windows' heaps are never
+// without one.
 constexpr size_t kRecordCommitted = strata::kPageSize;
 constexpr size_t kRecordReserved = strata::kSliceSize;
 
@@ -170,7 +172,7 @@ HANDLE STRATA_WINAPI StrataHeapCreateInRegion(DWORD options, LPVOID base, SIZE_T
 BOOL STRATA_WINAPI StrataHeapDestroy(HANDLE handle) {
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
-    if (heap::IsProcessHeap(*target)) return Fail(ERROR_INVALID_PARAMETER);
+    if (target->is_process_heap) return Fail(ERROR_INVALID_PARAMETER);
     heap::DestroyHeap(target);
     return TRUE;
 }

@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "api/win32_heap.h"
-#include "heap/heap_record.h"
 #include "heap/statistics.h"
+#include "store/heap_record.h"
 
 namespace strata::api {
 
@@ -14,7 +14,7 @@ constexpr uint32_t kStandard = 0;
 constexpr uint32_t kLowFragmentation = 2;
 
 bool CanBeLowFragmentation(const heap::Heap& heap) noexcept {
-    return heap.is_plain && (heap.options & kHeapNoSerialize) == 0;
+    return heap.is_unchecked && (heap.options & kHeapNoSerialize) == 0;
 }
 
 uint32_t CompatibilityOf(heap::Heap& heap) noexcept {

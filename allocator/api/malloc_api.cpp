@@ -51,7 +51,8 @@ size_t Length(const Char* text, size_t limit) noexcept {
     return length;
 }
 
-// Who may write all usable bytes keeps them; who resizes by name gets a smaller block where that saves enough.
+// Who may write all usable bytes keeps them; who resizes by name gets a smaller block where that
+// saves enough.
 constexpr heap::ResizeOptions kMallocStyle = {.keep_usable = true, .may_move_smaller = true};
 
 bool IsGoodAlignment(size_t alignment) noexcept {
@@ -158,7 +159,7 @@ strata_heap* strata_heap_create(void) noexcept {
 
 void strata_heap_destroy(strata_heap* handle) noexcept {
     heap::Heap* target = FromPublic(handle);
-    if (!heap::IsProcessHeap(*target)) heap::DestroyHeap(target);
+    if (!target->is_process_heap) heap::DestroyHeap(target);
 }
 
 strata_heap* strata_heap_process(void) noexcept { return ToPublic(heap::ProcessHeap()); }

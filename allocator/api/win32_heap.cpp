@@ -1,6 +1,5 @@
 #include "api/win32_heap.h"
 
-#include "arena/process_arenas.h"
 #include "base/bits.h"
 #include "heap/fast_path.h"
 #include "heap/statistics.h"
@@ -35,8 +34,8 @@ heap::HeapRequest RequestFor(uint32_t options) noexcept {
     return request;
 }
 
-// An executable heap is refused when the system lets nobody make one (arbitrary code guard), not its
-// first block.
+// An executable heap is refused when the system lets nobody make one (arbitrary code guard), not
+// its first block.
 heap::Heap* Proved(heap::Heap* heap) noexcept {
     if (heap == nullptr || heap->access != os::Access::kReadWriteExecute) return heap;
     if (void* const block = heap::Allocate(*heap, 1, false)) {
@@ -95,7 +94,7 @@ heap::Heap* HeapCreateInRegion(uint32_t options, void* memory, size_t bytes) noe
     request.initial = range.committed;
     // The pages that are committed already were so for what the caller wanted then.
     if (request.executable && range.committed != 0 &&
-        !arena::g_memory.Protect(memory, range.committed, os::Access::kReadWriteExecute)) {
+        !heap::AllowExecution(memory, range.committed)) {
         os::SetInvalidArgumentError();
         return nullptr;
     }
@@ -167,8 +166,12 @@ bool HeapRelease(heap::Heap& heap, uint32_t flags, void* block) noexcept {
     const bool done = STRATA_LIKELY(heap.is_process_heap) ? heap::FreeIfFast(block)
                                                           : heap::FreeIfPrivateFast(&heap, block);
     if (STRATA_LIKELY(done) || block == nullptr) return true;
-    Serialized(heap, flags, [&] { heap::Free(&heap, block); });
+    HeapReleaseAt(heap::Place::Of(block), heap, flags, block);
     return true;
+}
+
+void HeapReleaseAt(heap::Place place, heap::Heap& heap, uint32_t flags, void* block) noexcept {
+    Serialized(heap, flags, [&] { heap::FreeAt(place, &heap, block); });
 }
 
 size_t HeapBlockSize(heap::Heap& heap, uint32_t flags, const void* block) noexcept {
@@ -209,10 +212,9 @@ bool HeapIsValid(heap::Heap& heap, uint32_t flags, const void* block) noexcept {
 
 size_t HeapCompact(heap::Heap& heap, uint32_t flags) noexcept {
     return Serialized(heap, flags, [&] {
-        heap::Trim(heap);
+        heap::Purge(heap);
         const size_t largest = heap::LargestFreeBlock(heap);
-        slab::PurgeRuns(os::Milliseconds(), true);
-        arena::PurgeEverything();
+        heap::PurgeBelowHeaps();
         return largest;
     });
 }

@@ -1,6 +1,6 @@
-// The Win32 heap semantics over heap::Heap: one implementation, behind both the StrataHeap* functions
-// and the redirected entry points of ntdll. Flags are the HEAP_* values of winnt.h, errors those of
-// winerror.h, as plain integers, so that this header needs no <windows.h>.
+// The Win32 heap semantics over heap::Heap: one implementation, behind both the StrataHeap*
+// functions and the redirected entry points of ntdll. Flags are the HEAP_* values of winnt.h,
+// errors those of winerror.h, as plain integers, so that this header needs no <windows.h>.
 //
 // Thread safety: all functions may be called from any thread. Preconditions: `heap` is alive.
 // kHeapNoSerialize in the flags of a call: it does not wait for another thread's HeapLock.
@@ -51,13 +51,16 @@ void* HeapReallocate(heap::Heap& heap, uint32_t flags, void* block, size_t bytes
 
 // HeapFree; true for nullptr. Anything but a live block of `heap` is fatal.
 bool HeapRelease(heap::Heap& heap, uint32_t flags, void* block) noexcept;
+// The part of it that comes behind the fast path. `place`: where `block`, not null, points to.
+void HeapReleaseAt(heap::Place place, heap::Heap& heap, uint32_t flags, void* block) noexcept;
 
 // HeapSize: the requested size, or SIZE_MAX when `block` is not a live block of `heap`.
 size_t HeapBlockSize(heap::Heap& heap, uint32_t flags, const void* block) noexcept;
 
-// RtlSetUserValueHeap, RtlGetUserInfoHeap, RtlSetUserFlagsHeap: false when `block` is not a live block of
-// `heap`, when it has no place for the value, and for flags that are not kHeapUserFlags. Either pointer of the second may be null; the value of a block
-// that has none stays as the caller had it.
+// RtlSetUserValueHeap, RtlGetUserInfoHeap, RtlSetUserFlagsHeap: false when `block` is not a live
+// block of `heap`, when it has no place for the value, and for flags that are not kHeapUserFlags.
+// Either pointer of the second may be null; the value of a block that has none stays as the caller
+// had it.
 bool HeapSetUserValue(heap::Heap& heap, uint32_t flags, void* block, void* value) noexcept;
 bool HeapGetUserInfo(heap::Heap& heap, uint32_t flags, const void* block, void** value,
                      uint32_t* user_flags) noexcept;
@@ -70,8 +73,8 @@ bool HeapIsValid(heap::Heap& heap, uint32_t flags, const void* block) noexcept;
 // HeapCompact: purges; the size of the largest free block in bytes.
 size_t HeapCompact(heap::Heap& heap, uint32_t flags) noexcept;
 
-// HeapLock and HeapUnlock: recursive; Unlock returns false when the caller does not hold the lock. A heap
-// with kHeapNoSerialize is not locked, and both succeed.
+// HeapLock and HeapUnlock: recursive; Unlock returns false when the caller does not hold the lock.
+// A heap with kHeapNoSerialize is not locked, and both succeed.
 bool HeapLock(heap::Heap& heap) noexcept;
 bool HeapUnlock(heap::Heap& heap) noexcept;
 

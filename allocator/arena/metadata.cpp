@@ -28,7 +28,7 @@ struct Metadata::Slice {
     uint32_t fresh;  // offset of the first byte never handed out
     uint32_t limit;  // offset of the end of the committed pages
     uint16_t holes;  // a one for each page before the limit that is none; `free` has no chunk there
-    uint16_t seen_used;  // `used` when PunchHoles last looked
+    uint16_t seen_used;  // `used` when PurgePages last looked
     uint8_t quiet;       // how often it was the same
 
     void Put(void* chunk) noexcept {
@@ -93,7 +93,7 @@ bool Metadata::CloseHoles(Slice& slice, size_t chunk_bytes) noexcept {
     return true;
 }
 
-void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
+void Metadata::PurgePagesIn(Slice& slice, size_t chunk_bytes) noexcept {
     char* const base = reinterpret_cast<char*>(&slice);
     Bitmap<kSliceSize / kLinearStep> free_chunks = {};
     for (const Slice::FreeChunk* chunk = slice.free; chunk != nullptr; chunk = chunk->next) {
@@ -129,7 +129,7 @@ void Metadata::PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept {
     }
 }
 
-void Metadata::PunchHoles() noexcept {
+void Metadata::PurgePages() noexcept {
     const os::LockGuard guard(lock_, os::kStackForMetadata);
     for (size_t i = 0; i < kClasses; ++i) {
         for (Slice* slice = partial_[i]; slice != nullptr; slice = slice->next) {
@@ -137,7 +137,7 @@ void Metadata::PunchHoles() noexcept {
                 slice->seen_used = static_cast<uint16_t>(slice->used);
                 slice->quiet = 0;
             } else if (slice->quiet <= kQuietLooks && ++slice->quiet == kQuietLooks) {
-                PunchHolesIn(*slice, ChunkBytes(i));
+                PurgePagesIn(*slice, ChunkBytes(i));
             }
         }
     }

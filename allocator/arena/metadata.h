@@ -36,7 +36,7 @@ public:
 
     // To be called now and then: decommits pages without a chunk in use, of slices in which as many chunks were in
     // use at the last kQuietLooks calls. The next need for a chunk commits them again.
-    void PunchHoles() noexcept;
+    void PurgePages() noexcept;
 
     // For fork in the POSIX build.
     os::Lock& lock() noexcept { return lock_; }
@@ -51,7 +51,7 @@ private:
     static bool HasHole(const Slice& slice, size_t begin, size_t end) noexcept;
     static bool IsFull(const Slice& slice, size_t chunk_bytes) noexcept;
     bool CloseHoles(Slice& slice, size_t chunk_bytes) noexcept;
-    void PunchHolesIn(Slice& slice, size_t chunk_bytes) noexcept;
+    void PurgePagesIn(Slice& slice, size_t chunk_bytes) noexcept;
     void FreeSlice(size_t chunk_class, Slice* slice) noexcept;
     Slice* AddSlice(size_t chunk_class) noexcept;
     Slice* SliceWithRoom(size_t chunk_class) noexcept;

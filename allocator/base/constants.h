@@ -128,7 +128,7 @@ inline constexpr size_t kPassSlices = 64;
 // A thread whose slow paths are no further apart than this is busy, and a bin that it used so many times since
 // the last pass needs no veil.
 inline constexpr uint32_t kOftenMilliseconds = 20;
-inline constexpr uint8_t kVeiledUses = 8;
+inline constexpr uint8_t kClosedUses = 8;
 // A bin that its thread has not used for so many epochs goes back to the slabs; a thread that was at no
 // slow path for so many lets others have what is in its bins.
 inline constexpr uint32_t kIdleEpochs = 4;

@@ -23,7 +23,7 @@ namespace strata {
 enum class State : uint8_t {
     kFreeZero = 0,
     kFreeDirty = 1,
-    kFreeHandedIn = 2,
+    kFreeReturned = 2,
     kLive = 3,
     kLiveUser = 254,
     kLiveFarSlack = 255,
@@ -55,7 +55,7 @@ constexpr bool IsLive(uint8_t state) noexcept {
 // Free, and not known to be zero.
 constexpr bool IsFreeDirty(uint8_t state) noexcept {
     return state == static_cast<uint8_t>(State::kFreeDirty) ||
-           state == static_cast<uint8_t>(State::kFreeHandedIn);
+           state == static_cast<uint8_t>(State::kFreeReturned);
 }
 constexpr bool HasUserRecord(uint8_t state) noexcept {
     return state == static_cast<uint8_t>(State::kLiveUser);

@@ -11,7 +11,7 @@ namespace strata::cache {
 static_assert(sizeof(ThreadCache) <= arena::Metadata::kMaxChunk);
 static_assert(sizeof(HeapBins) <= arena::Metadata::kMaxChunk);
 
-constinit ThreadCache g_detached_cache = {};  // parks_left is 0: nothing is parked in it either
+constinit ThreadCache g_detached_cache = {};  // its budgets are 0: nothing is parked in it either
 
 constinit os::Lock g_caches_lock;
 constinit ThreadCache* g_first_cache = nullptr;
@@ -39,11 +39,12 @@ ThreadCache* CreateThreadCache() noexcept {
     auto* cache = static_cast<ThreadCache*>(arena::g_metadata.Allocate(sizeof(ThreadCache)));
     if (cache == nullptr) return nullptr;
     new (cache) ThreadCache{};
-    // There is nothing in its bins that a first pass could veil.
+    cache->state.has_cache = true;
+    // There is nothing in its bins that a first pass could close.
     const uint64_t now = os::Milliseconds();
-    cache->slow_time = static_cast<uint32_t>(now);
-    cache->pass_warm = arena::g_arenas.warm_slices();
-    cache->NotePass(now);
+    cache->slow_paths.last = static_cast<uint32_t>(now);
+    cache->slow_paths.pass_warm = arena::g_arenas.warm_slices();
+    cache->slow_paths.NotePass(now);
     os::SetThreadSlot(cache);
     Link(cache);
     g_caches.fetch_add(1, std::memory_order_relaxed);
@@ -54,9 +55,7 @@ void DestroyThreadCache(ThreadCache* cache) noexcept {
     os::SetThreadSlot(&g_detached_cache);
     cache->spares.Clear();
     Unlink(cache);
-    if (cache->veil_books != nullptr) {
-        arena::g_metadata.Free(cache->veil_books, sizeof(VeilBooks));
-    }
+    if (cache->closed.uses != nullptr) arena::g_metadata.Free(cache->closed.uses, sizeof(BinUses));
     arena::g_metadata.Free(cache, sizeof(ThreadCache));
     g_caches.fetch_sub(1, std::memory_order_relaxed);
 }

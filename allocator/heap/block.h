@@ -1,88 +1,115 @@
-// From a pointer to what is known of its block. Internal to this folder.
+// Blocks, as the functions of this folder hand them on; and what every kind of block can do.
 #pragma once
 
-#include "heap/fast_path.h"
-#include "heap/heap.h"
-#include "heap/heap_record.h"
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/size_classes.h"
+#include "base/state_byte.h"
+#include "slab/slice_records.h"
+#include "store/heap_record.h"
 
 namespace strata::heap {
 
-// A live block as found by its pointer: in a slab, a run or a region.
+using store::Heap;
+using store::Store;
+
+enum class BlockKind : uint8_t {
+    kNone,
+    kSlab,     // one of a slab's blocks (slab_blocks.h)
+    kRun,      // a large run (run_blocks.h)
+    kRegion,   // cut from the region of a heap that cannot grow (region_blocks.h)
+    kGuarded,  // on pages of its own, between guards (guarded_blocks.h)
+};
+
+// A live block, found by its address.
 struct Block {
+    BlockKind kind = BlockKind::kNone;
     Heap* heap = nullptr;
-    slab::Slab* slab = nullptr;  // one of the four
-    slab::LargeRun* run = nullptr;
-    slab::Region* region = nullptr;
-    slab::GuardedBlock* guarded = nullptr;
-    StateByte* state = nullptr;  // slab blocks
+    void* pointer = nullptr;
+    void* record = nullptr;      // by kind: see below
+    StateByte* state = nullptr;  // of a slab's block
     UserRecord* user = nullptr;  // or none
     size_t requested = 0;
     size_t usable = 0;  // with what a slab's block holds behind the requested bytes
 
-    // What the caller may ask for without another block.
-    size_t Room() const noexcept {
-        if (slab == nullptr) return usable;
-        const size_t user_bytes = user != nullptr ? sizeof(UserRecord) : 0;
-        return usable - user_bytes - heap->TailOf();
+    slab::Slab& slab() const noexcept { return *static_cast<slab::Slab*>(record); }
+    slab::LargeRun& run() const noexcept { return *static_cast<slab::LargeRun*>(record); }
+    slab::Region& region() const noexcept { return *static_cast<slab::Region*>(record); }
+    slab::GuardedBlock& guarded() const noexcept {
+        return *static_cast<slab::GuardedBlock*>(record);
     }
 };
 
-// The live block of a slab or a run that starts at `pointer`; false when none does.
-STRATA_INLINE bool FindBlock(const void* pointer, Block& block) noexcept {
-    const arena::SliceEntry* const entry = arena::g_slice_map.Find(AddressOf(pointer));
-    if (entry == nullptr) return false;
-    if (FindStateIn(*entry, pointer, block.state)) {
-        const uint8_t state = LoadState(block.state);
-        if (!IsLive(state)) return false;
-        block.slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
-        block.heap = static_cast<Heap*>(block.slab->heap);
-        block.usable = block.slab->usable();
-        char* const end = static_cast<char*>(const_cast<void*>(pointer)) + block.usable;
-        block.requested = block.usable - LoadSlack(state, end);
-        if (HasUserRecord(state)) {
-            block.user = reinterpret_cast<UserRecord*>(end - sizeof(UserRecord));
-        }
-        return true;
-    }
-    if (entry->kind.load(std::memory_order_relaxed) != arena::SliceKind::kRun) return false;
-    auto* const run = static_cast<slab::LargeRun*>(entry->record.load(std::memory_order_relaxed));
-    if (run->base != pointer || !run->IsLive()) return false;
-    block.run = run;
-    block.heap = static_cast<Heap*>(run->heap);
-    block.requested = run->requested.load(std::memory_order_relaxed);
-    block.usable = run->usable();
-    if (run->has_user.load(std::memory_order_relaxed)) block.user = &run->user;
-    return true;
+// The general form of an allocation. `user`: what a user record beside the block holds at first;
+// nullptr for none. Its flags can be changed, and its value, as long as the block lives.
+struct AllocateOptions {
+    size_t alignment = 16;
+    bool zero = false;
+    bool grows = false;  // it was smaller, and will probably grow again
+    const UserRecord* user = nullptr;
+};
+
+struct ResizeOptions {
+    bool zero = false;         // zero what lies past the old requested size
+    bool in_place = false;     // or fail
+    bool keep_usable = false;  // what moves is all of UsableSize, not the requested bytes alone
+    // A smaller block may move where that saves enough (SavesEnough); else it stays where it is.
+    bool may_move_smaller = false;
+    size_t alignment = 16;    // of a moved block
+    bool user = false;        // with a user record from now on; one that is there is kept anyway
+    uint32_t user_flags = 0;  // its flags, if the block grows
+};
+
+// What stands at a pointer, without judgement.
+// kEnded: a block was there, and its memory has been given back.
+enum class BlockStatus : uint8_t { kLive, kFreed, kInterior, kEnded, kUnallocated, kForeign };
+struct BlockInfo {
+    BlockStatus status = BlockStatus::kForeign;
+    Heap* heap = nullptr;         // kLive, kFreed, kInterior
+    const void* block = nullptr;  // the start of the block it lies in
+    size_t requested = 0;         // kLive
+    size_t usable = 0;
+};
+
+// What each kind of block can do. The block is live and the caller's, unless stated otherwise. It
+// is handed on by value: by address, it would lie in memory on the fast ways, too.
+template <typename Kind>
+concept BlockVerbs = requires(Heap& heap, Block block, Block& changed, size_t bytes,
+                              const AllocateOptions& allocate, const ResizeOptions& resize) {
+    { Kind::kKind } -> std::convertible_to<BlockKind>;
+    // A new block; nullptr when memory is short, or this kind has none of that size.
+    { Kind::Allocate(heap, bytes, allocate) } -> std::same_as<void*>;
+    // Ends the process if another thread has freed the block meanwhile.
+    { Kind::Free(block) } -> std::same_as<void>;
+    // Changes the requested size; false, and nothing is done, when there is no room.
+    { Kind::ResizeInPlace(block, bytes, resize) } -> std::same_as<bool>;
+    // False when a block of `bytes` would be better off elsewhere.
+    { Kind::ShouldStay(block, bytes, resize) } -> std::same_as<bool>;
+    // How many bytes the caller may write.
+    { Kind::Usable(block) } -> std::same_as<size_t>;
+    // Whether the bytes around it that are not the caller's are as they were filled; true when its
+    // heap does not fill.
+    { Kind::IsIntact(block) } -> std::same_as<bool>;
+    // Makes a user record beside a block that has none; false when there is no room for one.
+    { Kind::AddUserRecord(changed) } -> std::same_as<bool>;
+};
+
+// As Windows has it (ReactOS's tests of RtlReAllocateHeap): a call that names user flags sets just
+// these if the block grows, and changes none if it does not. A block that had no record gets one
+// with them, if there is room.
+inline void ChangeFlags(UserRecord& record, const Block& block, size_t bytes,
+                        const ResizeOptions& options) noexcept {
+    const bool sets = bytes > block.requested || block.user == nullptr;
+    if (options.user_flags != 0 && sets) record.flags = options.user_flags;
 }
 
-// The same in the region of `heap`. REQUIRES: the lock of its runs.
-bool FindRegionBlock(Heap& heap, const void* pointer, Block& block) noexcept;
-
-// RequireBlock for blocks in regions, guarded blocks, and the end of the process for what is no block.
-STRATA_COLD Block RequireBlockSlow(os::Operation operation, const void* pointer,
-                                   const Heap* expected) noexcept;
-
-// The live block, of `expected` unless that is nullptr; or the end of the process.
-STRATA_INLINE Block RequireBlock(os::Operation operation, const void* pointer,
-                                 const Heap* expected) noexcept {
-    Block block;
-    const bool good = STRATA_LIKELY(FindBlock(pointer, block)) &&
-                      (expected == nullptr || block.heap == expected) &&
-                      block.requested <= block.usable;
-    if (STRATA_UNLIKELY(!good)) return RequireBlockSlow(operation, pointer, expected);
-    return block;
-}
-
-// Whether the bytes behind the block are as they were filled, and around it if it is guarded; true when
-// its heap does not fill.
-bool HasIntactTail(const Block& block, const void* pointer) noexcept;
-
-// Finds the block again: handed over, it would lie in memory on the common way, too.
-STRATA_COLD void RequireTailSlow(os::Operation operation, const void* pointer) noexcept;
-
-// Ends the process when they are not. (RequireBlock has seen to those of guarded blocks.)
-inline void RequireTail(os::Operation operation, const Block& block, const void* pointer) noexcept {
-    if (STRATA_UNLIKELY(block.heap->check_tail)) RequireTailSlow(operation, pointer);
+// Whether a slab's block for `needed` bytes would save a quarter of these, and kLeastSaving.
+// REQUIRES: needed <= kMaxSlabBlock.
+inline bool SavesEnough(size_t usable, size_t needed) noexcept {
+    const size_t saved = usable - InfoOf(ClassOf(needed)).usable;
+    return saved >= kLeastSaving && saved >= usable / 4;
 }
 
 }  // namespace strata::heap

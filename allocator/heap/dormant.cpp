@@ -2,8 +2,10 @@
 
 #include <bit>
 
-#include "arena/process_arenas.h"
-#include "heap/fast_path.h"
+#include "arena/purge_policy.h"
+#include "cache/thread_cache.h"
+#include "store/heap_records.h"
+#include "store/registry.h"
 
 namespace strata::heap {
 
@@ -11,15 +13,19 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
-// So many blocks of each class wait for the next heap in the thread's bins. More are had from the slab in one
-// go, fewer cost nothing when the heap ends.
+// So many blocks of each class wait for the next heap in the thread's bins. More are had from the
+// slab in one go, fewer cost nothing when the heap ends.
 constexpr uint32_t kDormantFill = 7;
 
+// Calls f(store, class index) for every class of every store that has slabs.
 template <typename F>
 void ForEachUsedClass(Heap& heap, F f) noexcept {
-    for (size_t word = 0; word < std::size(heap.used_classes); ++word) {
-        for (uint64_t left = heap.used_classes[word].load(kRelaxed); left != 0; left &= left - 1) {
-            f(word * 64 + static_cast<size_t>(std::countr_zero(left)));
+    for (Store& store : heap.stores()) {
+        for (size_t word = 0; word < std::size(store.used_classes); ++word) {
+            uint64_t left = store.used_classes[word].load(kRelaxed);
+            for (; left != 0; left &= left - 1) {
+                f(store, word * 64 + static_cast<size_t>(std::countr_zero(left)));
+            }
         }
     }
 }
@@ -49,32 +55,34 @@ void FillBin(cache::Bin& bin, slab::Slab* slab) noexcept {
 }
 
 void ForgetUses(Heap& heap) noexcept {
-    for (std::atomic<uint8_t>& uses : heap.rare_uses) uses.store(0, kRelaxed);
+    for (Store& store : heap.stores()) store.ForgetUses();
 }
 
 }  // namespace
 
-bool LaySlabsToRest(Heap& heap, uint64_t serial) noexcept {
+bool RetireSlabs(Heap& heap, uint64_t serial) noexcept {
     cache::HeapSlot* const slot = OwnSlot(heap, serial);
-    size_t budget = heap.is_plain && heap.access == os::Access::kReadWrite ? kDormantBytes : 0;
+    size_t budget = heap.is_unchecked && heap.access == os::Access::kReadWrite ? kDormantBytes : 0;
     bool kept_any = false;
-    ForEachUsedClass(heap, [&](size_t i) {
-        ClassState& state = heap.classes[i];
-        while (cache::Magazine* magazine = state.depot.Take()) cache::DestroyMagazine(magazine);
-        slab::Slab* const kept = state.slabs.DestroyAllButOne(budget);
+    ForEachUsedClass(heap, [&](Store& store, size_t i) {
+        store::ClassStore& part = store.classes[i];
+        while (cache::Magazine* magazine = part.depot.Take()) store::DestroyMagazine(magazine);
+        slab::Slab* const kept = part.slabs.DestroyAllButOne(budget);
         if (slot != nullptr) FillBin(slot->bins->bins[i], kept);
         if (kept == nullptr) {
-            heap.used_classes[i / 64].fetch_and(~(uint64_t{1} << (i % 64)), kRelaxed);
+            store.used_classes[i / 64].fetch_and(~(uint64_t{1} << (i % 64)), kRelaxed);
             return;
         }
         budget -= kept->committed();
         kept_any = true;
     });
-    heap.depot_bytes.store(0, kRelaxed);
-    // What was asked for often will be again, by the heap that follows. One that leaves nothing starts anew.
+    for (Store& store : heap.stores()) store.depot_bytes.store(0, kRelaxed);
+    // What was asked for often will be again, by the heap that follows. One that leaves nothing
+    // starts anew.
     if (!kept_any) ForgetUses(heap);
     heap.dormant_serial = serial;
-    // Without slabs the record may serve a heap that checks, whose blocks must not pass through bins.
+    // Without slabs the record may serve a heap that checks, whose blocks must not pass through
+    // bins.
     heap.dormant_thread = slot != nullptr && kept_any ? os::ThreadToken() : 0;
     return kept_any;
 }
@@ -87,29 +95,47 @@ cache::HeapSlot* DormantSlot(Heap& heap) noexcept {
 
 }  // namespace
 
-void WakeSlabs(Heap& heap) noexcept {
+void ReviveSlabs(Heap& heap) noexcept {
     if (DormantSlot(heap) != nullptr) return;
     // Another thread's bins have blocks of them: they are none any more.
     heap.dormant_thread = 0;
-    ForEachUsedClass(heap, [&](size_t i) {
-        heap.classes[i].slabs.ForEach([&](slab::Slab& slab) {
+    ForEachUsedClass(heap, [&](Store& store, size_t i) {
+        store.classes[i].slabs.ForEach([&](slab::Slab& slab) {
             if (slab.free != slab.limit) slab::ResetSlab(slab);
         });
     });
 }
 
-void WakeBins(Heap& heap) noexcept {
+void ReviveBins(Heap& heap) noexcept {
     if (cache::HeapSlot* const slot = DormantSlot(heap)) {
         slot->serial = heap.serial.load(kRelaxed);
     }
     heap.dormant_thread = 0;
 }
 
-void StripSlabs(Heap& heap) noexcept {
-    ForEachUsedClass(heap, [&](size_t i) { heap.classes[i].slabs.DestroyAll(); });
-    for (std::atomic<uint64_t>& word : heap.used_classes) word.store(0, kRelaxed);
+void ReleaseSlabs(Heap& heap) noexcept {
+    ForEachUsedClass(heap, [](Store& store, size_t i) { store.classes[i].slabs.DestroyAll(); });
+    for (Store& store : heap.stores()) {
+        for (std::atomic<uint64_t>& word : store.used_classes) word.store(0, kRelaxed);
+    }
     ForgetUses(heap);
     heap.dormant_thread = 0;
+}
+
+void ReleaseDormant(uint64_t now, bool everything) noexcept {
+    const uint64_t epoch = now / kEpochMilliseconds;
+    const uint64_t decay = everything ? 0 : arena::g_purge_policy.decay_epochs;
+    while (store::DormantRecords() != 0) {
+        Heap* heap;
+        {
+            const os::LockGuard guard(store::g_registry_lock, os::kStackForRegistry);
+            heap = store::TakeDormantRecordLocked(epoch < decay ? 0 : epoch - decay);
+        }
+        if (heap == nullptr) return;
+        ReleaseSlabs(*heap);
+        const os::LockGuard guard(store::g_registry_lock, os::kStackForRegistry);
+        store::GiveRecordBackLocked(heap, false);
+    }
 }
 
 }  // namespace strata::heap

@@ -1,5 +1,5 @@
 // malloc and free of small blocks of the process heap: what nearly every call comes to. Everything
-// else is in the slow functions at the end, out of line.
+// else is in the slow functions of allocate.h and free.h, out of line.
 //
 // malloc: slot -> bin -> pop -> write the state byte.
 // free:   slice map entry -> block index -> state byte -> slot -> bin -> push.
@@ -7,27 +7,17 @@
 
 #include <cstring>
 
-#include "arena/process_arenas.h"
 #include "cache/thread_cache.h"
-#include "heap/heap.h"
-#include "heap/heap_record.h"
+#include "heap/allocate.h"
+#include "heap/free.h"
+#include "store/registry.h"
 
 namespace strata::heap {
 
-// The process heap once it exists.
-extern constinit std::atomic<Heap*> g_process_heap;
-
 // True for the process heap's handle; its heap is alive as long as the process.
 STRATA_INLINE bool IsProcessHandle(const void* handle) noexcept {
-    return handle == g_process_heap.load(std::memory_order_relaxed) && handle != nullptr;
+    return handle == store::g_process_heap.load(std::memory_order_relaxed) && handle != nullptr;
 }
-
-// Requests above kLinearLimit, first of all from the magazine of their class.
-void* AllocateMedium(size_t bytes) noexcept;
-void* AllocateMediumZeroed(size_t bytes) noexcept;
-// The slow paths: any size, any pointer, any state of the thread.
-STRATA_COLD void* AllocateSlow(size_t bytes, bool zero) noexcept;
-STRATA_COLD void FreeSlow(void* block) noexcept;
 
 // A block of `bytes` from the bin of its class; false when that is empty.
 // REQUIRES: bytes <= kLinearLimit; `bins` are those of all classes.
@@ -74,8 +64,8 @@ STRATA_INLINE void* AllocateFast(size_t bytes) noexcept {
     return block;
 }
 
-// The calling thread's bins for the private heap with this handle, any value whatever; nullptr when it
-// has none. A heap that the thread has bins for is one whose record can be read, dead or alive.
+// The calling thread's bins for the private heap with this handle, any value whatever; nullptr when
+// it has none. A heap that the thread has bins for is one whose record can be read, dead or alive.
 STRATA_INLINE cache::Bin* PrivateBins(const void* handle) noexcept {
     cache::ThreadCache* cache = cache::TryCurrentCache();
     if (STRATA_UNLIKELY(cache == nullptr)) return nullptr;
@@ -88,8 +78,8 @@ STRATA_INLINE cache::Bin* PrivateBins(const void* handle) noexcept {
     return slot.bins->bins;
 }
 
-// From the private heap with this handle; nullptr when that takes more than the thread's magazines, or
-// the handle is none.
+// From the private heap with this handle; nullptr when that takes more than the thread's magazines,
+// or the handle is none.
 template <bool kZero>
 STRATA_INLINE void* AllocateIfPrivateFast(const void* handle, size_t bytes) noexcept {
     cache::Bin* bins = bytes <= kLinearLimit ? PrivateBins(handle) : nullptr;
@@ -104,34 +94,12 @@ STRATA_INLINE void* AllocatePrivateFast(Heap& heap, size_t bytes) noexcept {
     return STRATA_LIKELY(block != nullptr) ? block : Allocate(heap, bytes, kZero);
 }
 
-// Finds the state byte of the slab block that starts at `block`, by the entry of its slice; false when
-// none does.
-STRATA_INLINE bool FindStateIn(const arena::SliceEntry& entry, const void* block,
-                               StateByte*& state) noexcept {
-    constexpr auto relaxed = std::memory_order_relaxed;
-    const uint32_t offset = static_cast<uint32_t>(AddressOf(block)) - entry.slab_base.load(relaxed);
-    const uint64_t reciprocal = entry.reciprocal.load(relaxed);
-    const Product product = Multiply(offset, reciprocal);
-    // Not a multiple of the spacing, or no slab (reciprocal 0).
-    if (STRATA_UNLIKELY(product.low >= reciprocal)) return false;
-    state = entry.states.load(relaxed) + product.high;
-    return true;
-}
-
-// The same for any pointer value; false as well when it lies outside the window of the slice map.
-STRATA_INLINE bool FindState(const void* block, arena::SliceEntry*& entry,
-                             StateByte*& state) noexcept {
-    if (STRATA_UNLIKELY(!arena::g_slice_map.IsInWindow(AddressOf(block)))) return false;
-    entry = arena::g_slice_map.EntryAt(AddressOf(block));
-    return FindStateIn(*entry, block, state);
-}
-
-// Frees a live small block of the process heap into the calling thread's magazine. False, and nothing
-// is done, in every other case.
+// Frees a live small block of the process heap into the calling thread's magazine. False, and
+// nothing is done, in every other case.
 STRATA_INLINE bool FreeIfFast(void* block) noexcept {
     arena::SliceEntry* entry;
     StateByte* state;
-    if (STRATA_UNLIKELY(!FindState(block, entry, state))) return false;
+    if (STRATA_UNLIKELY(!slab::FindState(block, entry, state))) return false;
     if (STRATA_UNLIKELY(!IsLive(LoadState(state)))) return false;
     cache::ThreadCache* cache = cache::TryCurrentCache();
     if (STRATA_UNLIKELY(cache == nullptr)) return false;
@@ -141,13 +109,13 @@ STRATA_INLINE bool FreeIfFast(void* block) noexcept {
     return true;
 }
 
-// The same for a block of which the caller says that `size` bytes were requested: false as well when
-// that is not so.
+// The same for a block of which the caller says that `size` bytes were requested: false as well
+// when that is not so.
 STRATA_INLINE bool FreeIfSizedFast(void* block, size_t size) noexcept {
     constexpr auto relaxed = std::memory_order_relaxed;
     arena::SliceEntry* entry;
     StateByte* state;
-    if (STRATA_UNLIKELY(!FindState(block, entry, state))) return false;
+    if (STRATA_UNLIKELY(!slab::FindState(block, entry, state))) return false;
     const size_t slack = kClassTable[entry->size_class.load(relaxed)].usable - size;
     if (STRATA_UNLIKELY(slack > kMaxNearSlack ||
                         LoadState(state) != slack + static_cast<uint8_t>(State::kLive))) {
@@ -165,9 +133,9 @@ STRATA_INLINE bool FreeIfSizedFast(void* block, size_t size) noexcept {
 STRATA_INLINE bool FreeIfPrivateFast(const void* handle, void* block) noexcept {
     arena::SliceEntry* entry;
     StateByte* state;
-    if (STRATA_UNLIKELY(!FindState(block, entry, state))) return false;
+    if (STRATA_UNLIKELY(!slab::FindState(block, entry, state))) return false;
     if (STRATA_UNLIKELY(!IsLive(LoadState(state)))) return false;
-    const auto* slab = static_cast<slab::Slab*>(entry->record.load(std::memory_order_relaxed));
+    const slab::Slab* const slab = slab::SlabOf(*entry);
     cache::Bin* bins = PrivateBins(handle);
     if (STRATA_UNLIKELY(bins == nullptr || slab->heap != handle)) return false;
     cache::Bin& bin = bins[entry->size_class.load(std::memory_order_relaxed)];

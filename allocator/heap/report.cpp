@@ -4,8 +4,7 @@
 
 #include <atomic>
 
-#include "heap/block.h"
-#include "heap/guarded.h"
+#include "heap/find_block.h"
 #include "os/fault.h"
 #include "os/message.h"
 #include "slab/hardened_slab.h"

@@ -1,19 +1,19 @@
 #include "heap/start.h"
 
-#include "heap/options.h"
 #include "heap/report.h"
 #include "os/memory.h"
 #include "os/message.h"
 #include "slab/guarded_block.h"
+#include "store/options.h"
 
 namespace strata::heap {
 
 Start::Start() noexcept
-    : modes_(ReadModes(complaints_)),
-      purge_(ReadPurgePolicy(complaints_)),
+    : modes_(store::ReadModes(complaints_)),
+      purge_(store::ReadPurgePolicy(complaints_)),
       slot_(os::AllocateSystemSlot()) {
     os::PrepareMemory();
-    CheckNames(complaints_);
+    store::CheckNames(complaints_);
     uint32_t error = 0;
     if (os::OpenLog(error) != os::AppendFile::Result::kFailed) return;
     complaints_.Put("strata: the file of STRATA_LOG cannot be opened (error ").PutDecimal(error);
@@ -30,7 +30,7 @@ Start::~Start() {
 }
 
 void Start::SetModes() const noexcept {
-    g_modes = modes_;
+    store::g_modes = modes_;
     slab::LimitGuardedBlocks(modes_.guarded_blocks);
 }
 

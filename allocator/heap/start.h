@@ -1,5 +1,4 @@
-// What the process heap needs to know and to have of the system before it is made. Internal to this
-// folder.
+// What the process heap needs to know and to have of the system before it is made.
 //
 // The system's answers stand under locks of its own: the loader's (GetProcAddress), the PEB's (the
 // environment, TlsAlloc). Others may allocate while they hold one of them, from DllMain for one,
@@ -9,9 +8,9 @@
 #pragma once
 
 #include "arena/purge_policy.h"
-#include "heap/modes.h"
 #include "os/text.h"
 #include "os/thread.h"
+#include "store/modes.h"
 
 namespace strata::heap {
 
@@ -36,7 +35,7 @@ public:
 
 private:
     os::TextBuffer<2048> complaints_;  // one of every option has room
-    Modes modes_;
+    store::Modes modes_;
     arena::PurgePolicy purge_;
     os::SystemSlot slot_;
     bool complete_ = false;

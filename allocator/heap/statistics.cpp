@@ -1,10 +1,13 @@
 #include "heap/statistics.h"
 
-#include "heap/parts.h"
-#include "heap/registry.h"
-#include "heap/tail.h"
+#include "arena/process_arenas.h"
+#include "heap/region_blocks.h"
+#include "store/heap_lock.h"
+#include "store/registry.h"
 
 namespace strata::heap {
+
+using store::PartGuard;
 
 namespace {
 
@@ -22,6 +25,24 @@ void AddSlab(const slab::Slab& slab, ClassStatistics& sum) noexcept {
     }
 }
 
+// REQUIRES: the store's lock of runs.
+void AddRuns(const Store& store, ClassStatistics& sum) noexcept {
+    for (const slab::LargeRun* run = store.runs; run != nullptr; run = run->next) {
+        ++sum.slabs;
+        sum.committed += run->extent();
+        if (!run->IsLive()) continue;  // parked
+        ++sum.live_blocks;
+        sum.live_bytes += run->requested.load(kRelaxed);
+    }
+    for (const slab::GuardedBlock* guarded = store.guarded; guarded != nullptr;
+         guarded = guarded->next) {
+        ++sum.slabs;
+        sum.committed += guarded->committed;
+        ++sum.live_blocks;
+        sum.live_bytes += guarded->requested.load(kRelaxed);
+    }
+}
+
 void AddRegion(const slab::Region& region, uint32_t tail, ClassStatistics& sum) noexcept {
     ++sum.slabs;
     sum.committed += region.committed;
@@ -35,106 +56,60 @@ void AddRegion(const slab::Region& region, uint32_t tail, ClassStatistics& sum) 
     }
 }
 
-// What cannot be overwritten by a program but through a bug of Strata's; and, with checks, what can.
-bool HasIntactTails(const Heap& heap, const slab::Slab& slab) noexcept {
-    for (uint32_t i = 0; i < slab.limit; ++i) {
-        uint32_t slack;
-        char* const block = slab.BlockAt(i);
-        if (!ReadSlack(slab.states + i, block + slab.usable(), slack)) continue;
-        if (!heap.check_tail) continue;
-        const size_t usable = slab.usable();
-        if (slack > usable) return false;
-        if (!IsTailIntactOf(
-                heap, {block, usable - slack, usable, HasUserRecord(LoadState(slab.states + i))})) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool IsRegionConsistent(const Heap& heap) noexcept {
-    const slab::Region& region = *heap.region;
-    if (region.heap != &heap || !region.map.IsConsistent()) return false;
-    slab::RegionBlock block;
-    const void* after = nullptr;
-    while (slab::NextInRegion(region, after, heap.TailOf(), block)) {
-        after = block.block;
-        const char* const bytes = static_cast<const char*>(block.block);
-        if (block.status == slab::RegionBlock::Status::kLive) {
-            if (heap.check_tail && !IsTailIntact(bytes + block.requested)) return false;
-        } else if (heap.check_free && FindChangedFill(bytes, block.usable) != block.usable) {
-            return false;
-        }
-    }
-    return true;
-}
-
 }  // namespace
 
 ClassStatistics CollectClass(Heap& heap, size_t class_index) noexcept {
     ClassStatistics sum;
     sum.block_bytes = kClassTable[class_index].usable;
-    if (!heap.Uses(class_index)) return sum;
-    ClassState& state = heap.classes[class_index];
-    const PartGuard guard(state.depot.lock, PartGuard::Look::kOnly);
-    state.slabs.ForEach([&](const slab::Slab& slab) { AddSlab(slab, sum); });
+    for (Store& store : heap.stores()) {
+        if (!store.Uses(class_index)) continue;
+        store::ClassStore& part = store.classes[class_index];
+        const PartGuard guard(part.depot.lock, PartGuard::Look::kOnly);
+        part.slabs.ForEach([&](const slab::Slab& slab) { AddSlab(slab, sum); });
+    }
     return sum;
 }
 
 ClassStatistics CollectRuns(Heap& heap) noexcept {
     ClassStatistics sum;
-    const PartGuard guard(heap.runs_lock, PartGuard::Look::kOnly);
-    for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
-        ++sum.slabs;
-        sum.committed += run->extent();
-        if (!run->IsLive()) continue;  // parked
-        ++sum.live_blocks;
-        sum.live_bytes += run->requested.load(kRelaxed);
+    for (Store& store : heap.stores()) {
+        const PartGuard guard(store.runs_lock, PartGuard::Look::kOnly);
+        AddRuns(store, sum);
     }
-    for (const slab::GuardedBlock* guarded = heap.guarded; guarded != nullptr;
-         guarded = guarded->next) {
-        ++sum.slabs;
-        sum.committed += guarded->committed;
-        ++sum.live_blocks;
-        sum.live_bytes += guarded->requested.load(kRelaxed);
+    if (heap.region != nullptr) {
+        const PartGuard guard(heap.home().runs_lock, PartGuard::Look::kOnly);
+        AddRegion(*heap.region, heap.TailOf(), sum);
     }
-    if (heap.region != nullptr) AddRegion(*heap.region, heap.TailOf(), sum);
     return sum;
 }
 
 HeapCursor AllHeaps() noexcept {
     HeapCursor cursor;
-    cursor.last = NewestSerial();
+    cursor.last = store::NewestSerial();
     return cursor;
 }
 
 bool NextHeap(HeapCursor& cursor) noexcept {
-    Heap* const heap = PinAfter(cursor.serial, cursor.heap);
+    Heap* const heap = store::PinAfter(cursor.serial, cursor.heap);
     if (heap == nullptr) return false;
     cursor.heap = heap;
     cursor.serial = heap->serial.load(kRelaxed);
     cursor.is_process_heap = heap->is_process_heap;
-    Unpin(*heap);
+    store::Unpin(*heap);
     return cursor.serial <= cursor.last;
 }
 
 bool CollectPart(const HeapCursor& cursor, size_t part, ClassStatistics& sum) noexcept {
     Heap& heap = *cursor.heap;
-    if (!Pin(heap, cursor.serial)) return false;
+    if (!store::Pin(heap, cursor.serial)) return false;
     sum = part == kLargePart ? CollectRuns(heap) : CollectClass(heap, part);
-    Unpin(heap);
+    store::Unpin(heap);
     return true;
-}
-
-void ForEachHeap(HeapVisitor visitor, void* context) noexcept {
-    for (Heap* heap = PinNext(nullptr); heap != nullptr; heap = PinNext(heap)) {
-        visitor(context, *heap);
-    }
 }
 
 void Collect(Statistics& statistics) noexcept {
     statistics = Statistics{};
-    ForEachHeap(
+    store::ForEachHeap(
         [](void* context, Heap& heap) {
             auto& sum = *static_cast<Statistics*>(context);
             ++sum.heaps;
@@ -161,42 +136,19 @@ void Collect(Statistics& statistics) noexcept {
 
 size_t LargestFreeBlock(Heap& heap) noexcept {
     if (heap.region != nullptr) {
-        const PartGuard guard(heap, heap.runs_lock);
+        const RegionBlocks::Guard guard(heap);
         return slab::LargestFreeInRegion(*heap.region);
     }
-    size_t largest = 0;
-    for (size_t i = kSizeClasses; i-- > 0 && largest == 0;) {
-        const PartGuard guard(heap, static_cast<SizeClass>(i));
-        heap.classes[i].slabs.ForEach([&](const slab::Slab& slab) {
-            if (slab.free != 0 && slab.usable() > largest) largest = slab.usable();
-        });
+    for (size_t i = kSizeClasses; i-- > 0;) {
+        bool found = false;
+        for (Store& store : heap.stores()) {
+            const PartGuard guard(store, static_cast<SizeClass>(i));
+            store.classes[i].slabs.ForEach(
+                [&](const slab::Slab& slab) { found = found || slab.free != 0; });
+        }
+        if (found) return kClassTable[i].usable;
     }
-    return largest;
-}
-
-bool IsConsistent(Heap& heap) noexcept {
-    bool good = true;
-    for (size_t i = 0; i < kSizeClasses; ++i) {
-        const PartGuard guard(heap, static_cast<SizeClass>(i));
-        heap.classes[i].slabs.ForEach([&](const slab::Slab& slab) {
-            good = good && slab.heap == &heap && Index(slab.size_class) == i &&
-                   slab::IsConsistent(slab) && (heap.is_plain || HasIntactTails(heap, slab));
-        });
-    }
-    const PartGuard guard(heap, heap.runs_lock);
-    for (const slab::LargeRun* run = heap.runs; run != nullptr; run = run->next) {
-        const size_t requested = run->requested.load(kRelaxed);
-        good = good && run->heap == &heap && requested <= run->Committed() &&
-               run->Committed() <= run->capacity() &&
-               arena::g_slice_map.Find(AddressOf(run->base)) != nullptr &&
-               (!heap.check_tail || IsTailIntact(run->base + requested));
-    }
-    for (const slab::GuardedBlock* guarded = heap.guarded; good && guarded != nullptr;
-         guarded = guarded->next) {
-        good = guarded->heap == &heap &&
-               slab::FindOverwritten(*guarded) == slab::Overwritten::kNothing;
-    }
-    return good && (heap.region == nullptr || IsRegionConsistent(heap));
+    return 0;
 }
 
 }  // namespace strata::heap

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "heap/heap.h"
+#include "heap/block.h"
 
 namespace strata::heap {
 
@@ -36,8 +36,8 @@ struct ClassStatistics {
 ClassStatistics CollectClass(Heap& heap, size_t class_index) noexcept;
 ClassStatistics CollectRuns(Heap& heap) noexcept;
 
-// Goes through all heaps that there are now, oldest first, and holds none of them in between: the caller may make
-// and destroy heaps meanwhile, and so may other threads.
+// Goes through all heaps that there are now, oldest first, and holds none of them in between: the
+// caller may make and destroy heaps meanwhile, and so may other threads.
 struct HeapCursor {
     Heap* heap = nullptr;
     uint64_t serial = 0;
@@ -47,16 +47,12 @@ struct HeapCursor {
 HeapCursor AllHeaps() noexcept;
 // False behind the last heap.
 bool NextHeap(HeapCursor& cursor) noexcept;
-// The figures of the class with this index, or of the large runs (kLargePart), in the heap that the cursor is at.
-// False when it has ended.
+// The figures of the class with this index, or of the large runs (kLargePart), in the heap that the
+// cursor is at. False when it has ended.
 inline constexpr size_t kLargePart = SIZE_MAX;
 bool CollectPart(const HeapCursor& cursor, size_t part, ClassStatistics& sum) noexcept;
 
 // The largest block that could be allocated from the heap's committed free memory.
 size_t LargestFreeBlock(Heap& heap) noexcept;
-
-// Calls `visitor` for every heap, oldest first; the one that it is called for cannot end meanwhile.
-using HeapVisitor = void (*)(void* context, Heap& heap);
-void ForEachHeap(HeapVisitor visitor, void* context) noexcept;
 
 }  // namespace strata::heap

@@ -1,5 +1,4 @@
-// What stands behind the requested bytes of a slab's block in heaps that check that. Internal to this
-// folder.
+// What stands behind the requested bytes of a slab's block in heaps that check that.
 //
 //   checked heaps    16 bytes of 0xAB, as the Windows debug heap has them
 //   hardened heaps   all of the slack, in bytes that differ from block to block and from run to run, so
@@ -11,8 +10,8 @@
 
 #include "base/fill.h"
 #include "base/state_byte.h"
-#include "heap/heap_record.h"
 #include "os/random.h"
+#include "store/heap_record.h"
 
 namespace strata::heap {
 
@@ -54,11 +53,11 @@ inline bool IsSlackIntact(const SlabBlock& block) noexcept {
 }
 
 // For a heap that checks tails.
-inline void FillTailOf(const Heap& heap, const SlabBlock& block) noexcept {
+inline void FillTailOf(const store::Heap& heap, const SlabBlock& block) noexcept {
     if (heap.hardened) return FillSlack(block);
     FillTail(block.block + block.requested);
 }
-inline bool IsTailIntactOf(const Heap& heap, const SlabBlock& block) noexcept {
+inline bool IsTailIntactOf(const store::Heap& heap, const SlabBlock& block) noexcept {
     // A slack that was itself overwritten may leave no room for a tail.
     if (block.requested > block.usable || block.usable - block.requested < kTailBytes) return false;
     return heap.hardened ? IsSlackIntact(block) : IsTailIntact(block.block + block.requested);

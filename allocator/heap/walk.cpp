@@ -1,6 +1,7 @@
 #include "heap/walk.h"
 
-#include "heap/parts.h"
+#include "slab/slice_records.h"
+#include "store/heap_lock.h"
 
 namespace strata::heap {
 
@@ -102,7 +103,8 @@ uint32_t IndexBehind(const Slab& slab, const WalkEntry& entry) noexcept {
     return end == index ? index + 1 : end;
 }
 
-// The block `index` of the slab, the free ones that begin with it, or what has no memory; false behind that.
+// The block `index` of the slab, the free ones that begin with it, or what has no memory; false
+// behind that.
 bool SetInSlab(WalkEntry& entry, const Slab& slab, uint32_t index, uint8_t region) noexcept {
     if (index >= slab.limit) {
         const size_t committed = arena::g_arenas.CommittedPrefix(slab.base, slab.slices);
@@ -148,7 +150,8 @@ struct Thing {
     char* end() const noexcept { return base + bytes; }
 };
 
-// A slab without any is kept for later, or was left by a heap that ended: to a walk it is not there.
+// A slab without any is kept for later, or was left by a heap that ended: to a walk it is not
+// there.
 bool HasLiveBlock(const Slab& slab) noexcept {
     uint32_t index = 0;
     while (index < slab.limit && IsFreeBlock(slab, index)) ++index;
@@ -158,23 +161,22 @@ bool HasLiveBlock(const Slab& slab) noexcept {
 // What lies at `base`, which is the heap's; false when a walk has nothing to say of it.
 bool ReadThing(char* base, Thing& thing) noexcept {
     const SliceEntry& slice = *arena::g_slice_map.Find(AddressOf(base));
-    void* const record = slice.record.load(kRelaxed);
     thing = Thing{};
     thing.base = base;
     switch (slice.kind.load(kRelaxed)) {
         case SliceKind::kSlab:
-            thing.slab = static_cast<const Slab*>(record);
+            thing.slab = slab::SlabOf(slice);
             thing.base = thing.slab->base;
             thing.bytes = thing.slab->size();
             return HasLiveBlock(*thing.slab);
         case SliceKind::kRun:
-            thing.run = static_cast<const LargeRun*>(record);
+            thing.run = slab::RunOf(slice);
             thing.bytes = thing.run->capacity() + thing.run->spare * kSliceSize;
             thing.alone =
                 thing.run->direct || thing.run->requested.load(kRelaxed) > slab::kMaxRegionBlock;
             return thing.run->IsLive();  // or parked
         case SliceKind::kGuarded:
-            thing.guarded = static_cast<const slab::GuardedBlock*>(record);
+            thing.guarded = slab::GuardedOf(slice);
             thing.base = thing.guarded->base;
             thing.bytes = thing.guarded->size();
             thing.alone = true;
@@ -223,17 +225,17 @@ size_t CountRegionsBefore(const Heap& heap, const char* address) noexcept {
     return count;
 }
 
-// The index of the region that a thing at `base` lies in. Walks go from one end to the other: the heap
-// remembers the region that one of them was in last.
+// The index of the region that a thing at `base` lies in. Walks go from one end to the other: the
+// heap remembers the region that one of them was in last.
 uint8_t IndexOfRegion(const Heap& heap, const char* base) noexcept {
-    const RegionInWalk& last = heap.walked;
+    const Heap::Walked& last = heap.walked;
     if (last.Contains(base)) return last.index;
     return Limited(CountRegionsBefore(heap, base + 1) - 1);
 }
 
 bool EnterRegion(Heap& heap, WalkEntry& entry, const Thing& first) noexcept {
     const RegionExtent extent = ExtentFrom(heap, first);
-    RegionInWalk& last = heap.walked;
+    Heap::Walked& last = heap.walked;
     Thing between;
     const bool follows = last.end != nullptr && last.end <= first.base &&
                          NextThing(heap, last.end, false, between) && between.base == first.base;
@@ -256,8 +258,8 @@ bool NextAlone(Heap& heap, WalkEntry& entry, const char* from) noexcept {
     return true;
 }
 
-// Behind something that ended at `from`: what lies in the same region, the next region, or, when there is
-// none, the first thing that stands for itself.
+// Behind something that ended at `from`: what lies in the same region, the next region, or, when
+// there is none, the first thing that stands for itself.
 bool NextInRegions(Heap& heap, WalkEntry& entry, const char* from, uint8_t region) noexcept {
     Thing thing;
     if (!NextThing(heap, from, false, thing)) return NextAlone(heap, entry, nullptr);
@@ -334,10 +336,10 @@ bool StepInRegion(Heap& heap, WalkEntry& entry) noexcept {
 }  // namespace
 
 bool WalkStep(Heap& heap, WalkEntry& entry) noexcept {
-    LockParts(heap);
+    store::LockParts(heap);
     const bool more =
         heap.region != nullptr ? StepInRegion(heap, entry) : StepInArenas(heap, entry);
-    UnlockParts(heap);
+    store::UnlockParts(heap);
     return more;
 }
 

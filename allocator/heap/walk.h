@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "heap/heap.h"
+#include "heap/block.h"
 
 namespace strata::heap {
 
@@ -28,13 +28,15 @@ struct WalkEntry {
     bool has_user = false;
 };
 
-// Regions first, each followed by what lies in it: a region is slabs and runs that lie side by side, or the one
-// region of a heap that cannot grow. Its blocks have its index, counted from 0. Free blocks that lie side by
-// side are one entry; pages without memory are entries of their own; slabs without a live block are not reported. Then the blocks that stand for themselves, as on
-// Windows those with a reservation of their own (above slab::kMaxRegionBlock, and guarded ones): one busy
-// entry each, without a region. Advances `entry`, of which only address, kind and region_index are read; false at
-// the end. A step takes time in proportion to the free blocks it passes; the first in a region to what lies there.
-// Safe while other threads use the heap: blocks that come and go meanwhile may be seen or not.
+// Regions first, each followed by what lies in it: a region is slabs and runs that lie side by
+// side, or the one region of a heap that cannot grow. Its blocks have its index, counted from 0.
+// Free blocks that lie side by side are one entry; pages without memory are entries of their own;
+// slabs without a live block are not reported. Then the blocks that stand for themselves, as on
+// Windows those with a reservation of their own (above slab::kMaxRegionBlock, and guarded ones):
+// one busy entry each, without a region. Advances `entry`, of which only address, kind and
+// region_index are read; false at the end. A step takes time in proportion to the free blocks it
+// passes; the first in a region to what lies there. Safe while other threads use the heap: blocks
+// that come and go meanwhile may be seen or not.
 bool WalkStep(Heap& heap, WalkEntry& entry) noexcept;
 
 }  // namespace strata::heap

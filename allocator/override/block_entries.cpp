@@ -66,10 +66,17 @@ STRATA_NOINLINE void* NTAPI AllocateEntry(void* handle, ULONG flags, SIZE_T byte
 template <Watch kWatch>
 STRATA_NOINLINE WideBoolean FreeElsewhere(void* handle, ULONG flags, void* block,
                                           const void* caller) noexcept {
-    if (heap::Owns(block)) {
+    heap::Heap* const heap = HeapOf(handle);
+    if (heap != nullptr && heap::FreeIfPrivateFast(heap, block)) {
         Count<kWatch>(Entry::kFree, Served::kStrata);
-        heap::Heap& heap = HeapForOurBlock(handle, block, os::Operation::kFree);
-        return api::HeapRelease(heap, flags, block);
+        return TRUE;
+    }
+    const heap::Place place = heap::Place::Of(block);
+    if (place.IsOwn()) {
+        Count<kWatch>(Entry::kFree, Served::kStrata);
+        if (heap == nullptr) ReportBlockOfNoHeap(handle, block, os::Operation::kFree);
+        api::HeapReleaseAt(place, *heap, flags, block);
+        return TRUE;
     }
     if (block == nullptr) return TRUE;  // allowed, nothing to do, and no call worth counting
     CountForeign<kWatch>(Entry::kFree, caller);

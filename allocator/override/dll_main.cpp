@@ -3,7 +3,7 @@
 //
 // Under the loader lock, so: no C runtime, no waiting, no loading of other DLLs.
 #include "heap/heap.h"
-#include "heap/options.h"
+#include "store/options.h"
 #include "override/attach_block.h"
 #include "override/children.h"
 #include "override/coverage.h"
@@ -106,7 +106,7 @@ void SayWhatHappened() noexcept {
     Say(text.text());
     if (g_status.heap_made) {
         os::TextBuffer<512> options;
-        heap::PutOptions(options);
+        store::PutOptions(options);
         PutSettings(options, g_settings);
         Say(os::TextBuffer<640>().Put("options: ").Put(options.text()).text());
     }

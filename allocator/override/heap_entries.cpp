@@ -21,14 +21,19 @@ bool AddNtdllPart(const ModuleImage& hotpatch) noexcept {
     return true;
 }
 
-heap::Heap& HeapForOurBlock(const void* handle, const void* block,
-                            os::Operation operation) noexcept {
-    if (heap::Heap* const heap = HeapOf(handle)) return *heap;
+void ReportBlockOfNoHeap(const void* handle, const void* block, os::Operation operation) noexcept {
     const heap::BlockInfo info = heap::Describe(block);
     if (info.status == heap::BlockStatus::kLive) {
         os::FatalWrongHeap(operation, block, handle, info.heap, info.requested);
     }
     heap::ReportBadPointer(operation, block, info, nullptr);
+}
+
+heap::Heap& HeapForOurBlock(const void* handle, const void* block,
+                            os::Operation operation) noexcept {
+    heap::Heap* const heap = HeapOf(handle);
+    if (heap == nullptr) ReportBlockOfNoHeap(handle, block, operation);
+    return *heap;
 }
 
 const void* ReplacementOf(Entry entry, Watch watch) noexcept {

@@ -85,6 +85,9 @@ void CountForeign(Entry entry, const void* caller) noexcept {
 // the block cannot belong to it.
 heap::Heap& HeapForOurBlock(const void* handle, const void* block,
                             os::Operation operation) noexcept;
+// The end of the process: a block of ours, and a handle without a heap of ours.
+[[noreturn]] void ReportBlockOfNoHeap(const void* handle, const void* block,
+                                      os::Operation operation) noexcept;
 
 // What an entry leads to, by file: blocks, whole heaps, walking.
 const void* BlockReplacement(Entry entry, Watch watch) noexcept;

@@ -1,19 +1,19 @@
 #include "override/settings.h"
 
-#include "heap/options.h"
 #include "os/process.h"
 #include "override/status.h"
+#include "store/options.h"
 
 namespace strata::override {
 
 Settings ReadSettings() noexcept {
     Settings settings;
     os::TextBuffer<1024> complaints;
-    heap::ReadSwitch("STRATA_DISABLE", settings.disable, complaints);
-    heap::ReadSwitch("STRATA_VERBOSE", settings.verbose, complaints);
-    heap::ReadSwitch("STRATA_STATS", settings.statistics, complaints);
-    heap::ReadSwitch("STRATA_CHILDREN", settings.children, complaints);
-    heap::ReadSwitch("STRATA_KEEP_CRT", settings.keep_crt, complaints);
+    store::ReadSwitch("STRATA_DISABLE", settings.disable, complaints);
+    store::ReadSwitch("STRATA_VERBOSE", settings.verbose, complaints);
+    store::ReadSwitch("STRATA_STATS", settings.statistics, complaints);
+    store::ReadSwitch("STRATA_CHILDREN", settings.children, complaints);
+    store::ReadSwitch("STRATA_KEEP_CRT", settings.keep_crt, complaints);
     settings.has_file = os::HasOption("STRATA_STATS_FILE");
     settings.record = os::HasOption("STRATA_RECORD");
     if (complaints.length() != 0) os::WriteMessage(complaints.text(), complaints.length());

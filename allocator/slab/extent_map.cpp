@@ -29,8 +29,8 @@ void ExtentMap::WriteExtent(size_t first, size_t count, uint8_t head) noexcept {
     WriteLength(first + count - kLengthBytes, count);
 }
 
-// A free extent, with the hints adjusted. Heads that lay inside it are gone, and hints at them would be
-// no heads any more: they go back to its start, too.
+// A free extent, with the hints adjusted. Heads that lay inside it are gone, and hints at them
+// would be no heads any more: they go back to its start, too.
 void ExtentMap::WriteFree(size_t first, size_t count) noexcept {
     WriteExtent(first, count, kHead);
     const unsigned order = FloorLog2(count);

@@ -1,4 +1,5 @@
-// Which 16-byte granules of a region belong together: one byte per granule, kept away from the region.
+// Which 16-byte granules of a region belong together: one byte per granule, kept away from the
+// region.
 //
 // A region is divided into extents, each live or free, without gaps; two free ones never touch. The
 // first byte of an extent is its head:
@@ -8,8 +9,8 @@
 //   bits 5..0   the owner's mark: whatever it wants to remember of a live extent
 //
 // The bytes behind the head say how long the extent is, from both ends, so that a free finds both
-// neighbours at once. Up to 12 granules they are 0. A longer extent has its length right behind the head
-// and again at its end: six bytes of six bits each, with 01 in front.
+// neighbours at once. Up to 12 granules they are 0. A longer extent has its length right behind the
+// head and again at its end: six bytes of six bits each, with 01 in front.
 //
 // Free space is found first-fit, lowest address first, from a hint per power of two: no free extent
 // of at least 2^k granules begins before hint k.
@@ -40,7 +41,8 @@ public:
     };
 
     ExtentMap() noexcept = default;
-    // `bytes`: one byte per granule. Only those of granules that Grow has added are read and written.
+    // `bytes`: one byte per granule. Only those of granules that Grow has added are read and
+    // written.
     explicit ExtentMap(uint8_t* bytes) noexcept : bytes_(bytes) {}
 
     // Granules so far.
@@ -55,8 +57,8 @@ public:
     // Free granules at the very end.
     size_t FreeAtEnd() const noexcept;
 
-    // The lowest place for `count` granules at which (granule + `phase`) is a multiple of `step`, a power
-    // of two; kNone when there is none.
+    // The lowest place for `count` granules at which (granule + `phase`) is a multiple of `step`, a
+    // power of two; kNone when there is none.
     size_t Find(size_t count, size_t step, size_t phase) noexcept;
 
     // Makes [first, first + count) live. REQUIRES: it lies in one free extent.
@@ -65,8 +67,8 @@ public:
     // Makes a live extent free. REQUIRES: IsLive(first).
     void Release(size_t first) noexcept;
 
-    // Changes a live extent's length in place, at its end. False when what follows is not free, or not
-    // long enough, and nothing has changed.
+    // Changes a live extent's length in place, at its end. False when what follows is not free, or
+    // not long enough, and nothing has changed.
     bool Resize(size_t first, size_t count) noexcept;
 
     // The extent that begins at `first`. REQUIRES: IsHead(first).

@@ -169,6 +169,7 @@ GuardedBlock* AllocateGuarded(const GuardedRequest& request) noexcept {
         return nullptr;
     }
     block->heap = request.heap;
+    block->store = request.store;
     block->requested.store(request.bytes, kRelaxed);
     std::memset(block->pages, kTailFill, static_cast<size_t>(block->block - block->pages));
     FillBehind(*block);

@@ -5,13 +5,13 @@
 //   | guard    | pages    [block]|  guard  |
 //   +----------+-----------------+- - - - -+
 //
-// The block ends where its pages end, as near as its alignment allows, or begins where they begin; what is
-// left of the pages is filled, and looked at when the block is freed. A freed block's pages are
-// decommitted at once, and its addresses rest in a queue: a touch faults, and the record still says whose
-// block it was, and what the stacks were.
+// The block ends where its pages end, as near as its alignment allows, or begins where they begin;
+// what is left of the pages is filled, and looked at when the block is freed. A freed block's pages
+// are decommitted at once, and its addresses rest in a queue: a touch faults, and the record still
+// says whose block it was, and what the stacks were.
 //
-// Thread-safe, except that one block is resized or retired by one thread at a time; a second free is told
-// from the first by its state.
+// Thread-safe, except that one block is resized or retired by one thread at a time; a second free
+// is told from the first by its state.
 #pragma once
 
 #include <atomic>
@@ -23,15 +23,17 @@
 #include "base/state_byte.h"
 #include "os/lock.h"
 #include "os/stack.h"
+#include "slab/owners.h"
 
 namespace strata::slab {
 
 struct GuardedBlock {
     GuardedBlock* next;  // list of the owning heap; or, when freed, of the queue
     GuardedBlock* previous;
-    void* heap;
-    char* base;   // of the slices
-    char* pages;  // the committed ones
+    store::Heap* heap;
+    store::Store* store;  // whose list it is in
+    char* base;           // of the slices
+    char* pages;          // the committed ones
     char* block;
     size_t slices;
     size_t committed;  // bytes from pages on
@@ -54,7 +56,8 @@ struct GuardedRequest {
     size_t alignment = kMinAlignment;  // a power of two, at most kSliceSize
     bool at_front = false;             // the block begins where its pages begin
     os::Access access = os::Access::kReadWrite;
-    void* heap = nullptr;
+    store::Heap* heap = nullptr;
+    store::Store* store = nullptr;
 };
 
 // A live block of zeroes; nullptr when memory is short, or the limit is reached.
@@ -66,8 +69,8 @@ bool MarkFree(GuardedBlock& block) noexcept;
 // Takes the pages of a block that MarkFree returned true for, and puts its addresses in the queue.
 void RetireGuarded(GuardedBlock* block) noexcept;
 
-// Changes the requested size where the block is. False when it has no room. With `zero` the bytes from the
-// old to the new size are zero.
+// Changes the requested size where the block is. False when it has no room. With `zero` the bytes
+// from the old to the new size are zero.
 bool ResizeGuarded(GuardedBlock& block, size_t bytes, bool zero) noexcept;
 
 // What was written that is not the caller's.

@@ -1,5 +1,5 @@
-// What is different about the slabs of hardened heaps: a slice without memory before and behind each, and
-// blocks that are taken at random.
+// What is different about the slabs of hardened heaps: a slice without memory before and behind
+// each, and blocks that are taken at random.
 //
 // No function here locks: the caller holds the lock of the heap's size class.
 #pragma once
@@ -11,8 +11,8 @@ namespace strata::slab {
 // The arena owner of slices that are guards.
 inline constexpr arena::Owner kGuardOwner = 3;
 
-// `slices` slices for `owner`, between one without memory on either side. nullptr when memory is short, or
-// a guard's former pages could not be decommitted. Give them back with FreeBetweenGuards.
+// `slices` slices for `owner`, between one without memory on either side. nullptr when memory is
+// short, or a guard's former pages could not be decommitted. Give them back with FreeBetweenGuards.
 char* AllocateBetweenGuards(size_t slices, arena::Owner owner, os::Access access) noexcept;
 void FreeBetweenGuards(char* base, size_t slices) noexcept;
 

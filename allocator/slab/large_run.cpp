@@ -143,7 +143,7 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
     const bool cached = run != nullptr;
     if (!cached) {
         // None of the cached runs is what is wanted; put together, their pages may be.
-        if (cacheable) WarmArenas(DivideUp(placed, kSliceSize));
+        if (cacheable) ReleaseRunsToArenas(DivideUp(placed, kSliceSize));
         run = static_cast<LargeRun*>(g_metadata.Allocate(sizeof(LargeRun)));
         if (run == nullptr) return nullptr;
         new (run) LargeRun{};
@@ -156,6 +156,7 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
         }
     }
     run->heap = request.heap;
+    run->store = request.store;
     run->has_user.store(false, std::memory_order_relaxed);
     run->tail = request.tail;
     ZeroAndTouch(*run, 0, request.bytes, request.zero);
@@ -173,7 +174,7 @@ void FreeRun(LargeRun* run) noexcept {
     ReleaseRun(run);
 }
 
-void TrimRun(LargeRun& run, bool at_once) noexcept {
+void PurgeRunTail(LargeRun& run, bool at_once) noexcept {
     const size_t before = run.requested.load(std::memory_order_relaxed);
     if (!at_once && run.seen != before) {
         run.seen = before;
@@ -181,7 +182,7 @@ void TrimRun(LargeRun& run, bool at_once) noexcept {
     }
     if (PagesUp(before + run.tail) >= CommittedEnd(run)) return;
     RunState live = RunState::kLive;
-    if (!run.state.compare_exchange_strong(live, RunState::kTrimming, std::memory_order_acquire,
+    if (!run.state.compare_exchange_strong(live, RunState::kPurging, std::memory_order_acquire,
                                            std::memory_order_relaxed)) {
         return;
     }
@@ -229,7 +230,7 @@ void Shorten(LargeRun& run, size_t slices) noexcept {
 }
 
 // Decommits what is behind `extent`, if that is half of it or more, and worth a system call: it may
-// grow again. (The rest is for TrimRun.)
+// grow again. (The rest is for PurgeRunTail.)
 void GiveBackSurplus(LargeRun& run, size_t extent) noexcept {
     const size_t end = PagesUp(extent);
     const size_t committed = run.Committed();

@@ -19,26 +19,28 @@
 #include "base/constants.h"
 #include "base/state_byte.h"
 #include "os/lock.h"
+#include "slab/owners.h"
 
 namespace strata::slab {
 
-// A live run is kTrimming while TrimRun gives back what lies behind it: to everybody else it is
+// A live run is kPurging while PurgeRunTail gives back what lies behind it: to everybody else it is
 // live, but it cannot be freed until that is done.
-enum class RunState : uint8_t { kLive, kFree, kTrimming };
+enum class RunState : uint8_t { kLive, kFree, kPurging };
 
 struct LargeRun {
     LargeRun* next;  // list of the owning heap, or of the cache
     LargeRun* previous;
-    void* heap;
+    store::Heap* heap;
+    store::Store* store;  // whose list it is in
     char* base;
     size_t slices;  // of the reservation when direct
     size_t spare;   // slices behind these, without pages, that it may grow into
     // Bytes from base on. Belongs to whoever holds the run: its owner while he resizes it, the
-    // thread that freed it, TrimRun. Others may read it for a guess.
+    // thread that freed it, PurgeRunTail. Others may read it for a guess.
     std::atomic<size_t> committed;
     size_t touched;  // bytes from base on that may hold data; above, committed memory is zero
     std::atomic<size_t> requested;
-    size_t seen;  // what was requested when TrimRun last looked
+    size_t seen;  // what was requested when PurgeRunTail last looked
     uint64_t freed_epoch;
     UserRecord user;  // if has_user; its slack is not used
     std::atomic<RunState> state;
@@ -74,7 +76,8 @@ struct RunRequest {
     bool grows = false;  // it will probably be resized to more
     uint8_t tail = 0;
     os::Access access = os::Access::kReadWrite;
-    void* heap = nullptr;
+    store::Heap* heap = nullptr;
+    store::Store* store = nullptr;
 };
 
 // Zeroes [from, to) of a run where it may hold data, if `zero`, and notes that the caller may now
@@ -85,7 +88,7 @@ void ZeroAndTouch(LargeRun& run, size_t from, size_t to, bool zero) noexcept;
 LargeRun* AllocateRun(const RunRequest& request) noexcept;
 
 // Marks a live run free; false when it is free already. Exactly one caller gets true. False as well
-// while TrimRun is at it: whoever calls that knows how to wait for it.
+// while PurgeRunTail is at it: whoever calls that knows how to wait for it.
 inline bool MarkFree(LargeRun& run) noexcept {
     RunState live = RunState::kLive;
     return run.state.compare_exchange_strong(live, RunState::kFree, std::memory_order_acq_rel,
@@ -112,7 +115,7 @@ bool ResizeRun(LargeRun& run, size_t bytes, bool zero) noexcept;
 // Decommits what a live run has behind its last page in use (it lies where others had more pages,
 // or has shrunk), if the same size was requested when this last looked, or `at_once`. REQUIRES:
 // nobody resizes or trims the run meanwhile, and it does not vanish; it may be freed.
-void TrimRun(LargeRun& run, bool at_once) noexcept;
+void PurgeRunTail(LargeRun& run, bool at_once) noexcept;
 
 // Frees cached runs that have decayed, or all, and then what slabs lost (slab.h), too.
 void PurgeRuns(uint64_t now, bool everything) noexcept;
@@ -120,7 +123,7 @@ void PurgeRuns(uint64_t now, bool everything) noexcept;
 // Before memory is committed: gives cached runs back to the arenas, oldest first, until these have
 // `slices` free slices with pages, and until no more of all that is committed is idle than may be.
 // Memory that is committed already comes before memory that is not, whoever used it last.
-void WarmArenas(size_t slices) noexcept;
+void ReleaseRunsToArenas(size_t slices) noexcept;
 
 // Committed bytes of all direct blocks, and of regions with a reservation of their own.
 size_t DirectCommitted() noexcept;

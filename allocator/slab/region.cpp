@@ -85,7 +85,8 @@ bool GrowBy(Region& region, size_t granules) noexcept {
     return true;
 }
 
-// Room for `count` more granules in one piece at the end, and for as much as is committed with them.
+// Room for `count` more granules in one piece at the end, and for as much as is committed with
+// them.
 bool MakeRoom(Region& region, size_t count) noexcept {
     const size_t have = region.map.FreeAtEnd();
     const size_t need = count > have ? count - have : 0;
@@ -317,7 +318,7 @@ bool NextInRegion(const Region& region, const void* after, uint32_t tail,
 
 char* EndOfRegion(const Region& region) noexcept { return AddressAt(region, region.map.size()); }
 
-void TrimRegion(Region& region) noexcept {
+void PurgeRegion(Region& region) noexcept {
     if (region.memory == RegionMemory::kCaller) return;
     const size_t used = region.map.size() - region.map.FreeAtEnd();
     size_t keep = RoundUp(Overhead(region) + used * kGranule, kPageSize);

@@ -1,9 +1,9 @@
-// A region: one range of addresses that blocks of any size are cut from, and that cannot grow. It is
-// what a heap of fixed size consists of, and a heap in memory that the caller brings. There slabs would
-// be no use: a heap of 64 KiB has room for one.
+// A region: one range of addresses that blocks of any size are cut from, and that cannot grow. It
+// is what a heap of fixed size consists of, and a heap in memory that the caller brings. There
+// slabs would be no use: a heap of 64 KiB has room for one.
 //
-// Everything that is known about the blocks stands in an extent map in memory of its own; the region
-// holds nothing but blocks. Pages are committed from the front, as they are needed.
+// Everything that is known about the blocks stands in an extent map in memory of its own; the
+// region holds nothing but blocks. Pages are committed from the front, as they are needed.
 //
 // No function here locks: the caller holds the lock of the heap's runs.
 #pragma once
@@ -14,6 +14,7 @@
 #include "arena/arena_set.h"
 #include "base/state_byte.h"
 #include "slab/extent_map.h"
+#include "slab/owners.h"
 
 namespace strata::slab {
 
@@ -28,7 +29,7 @@ struct RegionRequest {
     size_t committed = 0;  // at once; of the caller's memory, what it has committed already
     char* memory = nullptr;  // the caller's, or nullptr
     arena::Owner owner = arena::kNobody;
-    void* heap = nullptr;
+    store::Heap* heap = nullptr;
     os::Access access = os::Access::kReadWrite;
     bool fill_free = false;  // free memory holds the fill pattern (base/fill.h)
 };
@@ -46,7 +47,7 @@ struct Region {
     char* first;   // of the blocks
     size_t bytes;  // of the memory, that may be used
     size_t committed;
-    void* heap;
+    store::Heap* heap;
     ExtentMap map;
     char* map_bytes;
     size_t map_slices;    // of a metadata arena; 0: a reservation of its own
@@ -72,8 +73,8 @@ struct RegionBlock {
     UserRecord* user = nullptr;  // or none
 };
 
-// Windows keeps the heap's own structures at the start of such a heap; a program that fills one to the
-// last byte finds the same room here: between 0x600 and 0xC00 bytes are missing.
+// Windows keeps the heap's own structures at the start of such a heap; a program that fills one to
+// the last byte finds the same room here: between 0x600 and 0xC00 bytes are missing.
 inline constexpr size_t kRegionOverhead = 0x640;
 
 // "Slightly less than 1,024 KB": HeapCreate's limit for blocks of a heap that cannot grow.
@@ -96,14 +97,15 @@ bool ResizeInRegion(Region& region, void* block, size_t bytes, uint32_t tail, bo
 // What is at `pointer`, any value whatever. `tail` as the blocks of this heap have it.
 RegionBlock FindInRegion(const Region& region, const void* pointer, uint32_t tail) noexcept;
 
-// The extent behind the one that `after` lies in, live or free; the first for nullptr. False at the end.
+// The extent behind the one that `after` lies in, live or free; the first for nullptr. False at the
+// end.
 bool NextInRegion(const Region& region, const void* after, uint32_t tail,
                   RegionBlock& next) noexcept;
 // One past the last extent.
 char* EndOfRegion(const Region& region) noexcept;
 
 // Gives free pages at the end back; never the caller's.
-void TrimRegion(Region& region) noexcept;
+void PurgeRegion(Region& region) noexcept;
 
 // The largest block that could be allocated from committed memory, in bytes.
 size_t LargestFreeInRegion(const Region& region) noexcept;

@@ -75,7 +75,7 @@ void PurgeRuns(uint64_t now, bool everything) noexcept {
     if (everything) FindLostSlabs();
 }
 
-void WarmArenas(size_t slices) noexcept {
+void ReleaseRunsToArenas(size_t slices) noexcept {
     for (;;) {
         const arena::ArenaSet& arenas = arena::g_arenas;
         if (arenas.warm_slices() >= slices && arenas.idle() <= arenas.AllowedIdle()) return;

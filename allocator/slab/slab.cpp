@@ -147,7 +147,7 @@ bool HasHole(const Slab& slab, uint32_t index) noexcept {
 
 size_t HoleBytes(const Slab& slab) noexcept { return HolesEnd(slab) - slab.committed(); }
 
-void PunchHoles(Slab& slab) noexcept {
+void PurgePages(Slab& slab) noexcept {
     if (slab.free != slab.seen_free) {
         slab.seen_free = slab.free;
         slab.quiet = 0;
@@ -182,7 +182,7 @@ static char* PlaceSlab(const SlabRequest& request, size_t slices) noexcept {
     if (request.rare) {
         return arena::g_arenas.AllocateSparse(slices, request.owner, request.access);
     }
-    WarmArenas(slices);
+    ReleaseRunsToArenas(slices);
     return arena::g_arenas.Allocate(slices, 1, request.owner, request.access);
 }
 
@@ -198,6 +198,7 @@ Slab* CreateSlab(const SlabRequest& request) noexcept {
     Slab* slab = static_cast<Slab*>(chunk);
     *slab = Slab{};
     slab->heap = request.heap;
+    slab->store = request.store;
     slab->base = base;
     slab->blocks = info.blocks;
     slab->size_class = request.size_class;

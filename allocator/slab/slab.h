@@ -16,6 +16,7 @@
 #include "base/bits.h"
 #include "base/size_classes.h"
 #include "base/state_byte.h"
+#include "slab/owners.h"
 
 namespace strata::slab {
 
@@ -29,14 +30,15 @@ struct FreeBlock {
 struct Slab {
     Slab* next;
     Slab* previous;
-    void* heap;  // the owner, as the heap layer knows it
+    store::Heap* heap;    // whose it is
+    store::Store* store;  // where its blocks go back to
     char* base;
     StateByte* states;    // one per block, and a last one that is never live
     uint32_t blocks;      // what the slab can hold
     uint32_t limit;       // blocks whose pages are committed
     uint32_t free;        // ones in the bitmap
     uint32_t first_word;  // no one in the bitmap words before this
-    uint32_t seen_free;   // `free` when PunchHoles was last asked
+    uint32_t seen_free;   // `free` when PurgePages was last asked
     uint32_t absent;  // free blocks that are not in the bitmap, as pages of them were decommitted
     SizeClass size_class;
     uint8_t slices;
@@ -72,9 +74,10 @@ struct Slab {
 struct SlabRequest {
     SizeClass size_class;
     arena::Owner owner;
-    void* heap;
-    uint16_t bin_offset;
-    bool grow_fast;  // the class has full slabs already: commit in larger steps
+    store::Heap* heap = nullptr;
+    store::Store* store = nullptr;
+    uint16_t bin_offset = 0;
+    bool grow_fast = false;  // the class has full slabs already: commit in larger steps
     os::Access access = os::Access::kReadWrite;
     bool fill_free = false;  // as in Slab
     bool hardened = false;   // likewise
@@ -92,9 +95,9 @@ void FindLostSlabs() noexcept;
 // To be called now and then: decommits pages of a slab from which nothing was taken for some calls,
 // and to which nothing was returned, where all their blocks are in the bitmap. The next need for
 // blocks commits them again.
-void PunchHoles(Slab& slab) noexcept;
+void PurgePages(Slab& slab) noexcept;
 
-// Whether a page was decommitted by PunchHoles; whether a free block lies in one such page or more;
+// Whether a page was decommitted by PurgePages; whether a free block lies in one such page or more;
 // and how many bytes of them there are.
 bool IsHole(const Slab& slab, size_t page) noexcept;
 bool HasHole(const Slab& slab, uint32_t index) noexcept;

@@ -157,11 +157,11 @@ void SlabSet::DestroyAll() noexcept {
     }
 }
 
-void SlabSet::PunchHolesInSparse() noexcept {
+void SlabSet::PurgeSparsePages() noexcept {
     if (partial_ == nullptr) return;
     Slab* slab = partial_->previous;
     for (uint32_t i = 0; i < kHoleLooks; ++i, slab = slab->previous) {
-        if (slab->free + slab->absent >= slab->limit / 4) PunchHoles(*slab);
+        if (slab->free + slab->absent >= slab->limit / 4) PurgePages(*slab);
         if (slab == partial_) return;
     }
 }

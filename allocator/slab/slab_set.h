@@ -1,8 +1,8 @@
 // The slabs of one size class of one heap, in two lists: those with room and those without.
 //
 // The partial list is kept roughly fullest first: a slab that was full comes to the front with its
-// first free block, one that drains below a half moves to the back. Blocks are taken from the front,
-// so sparse slabs drain, become empty and go back to the arena.
+// first free block, one that drains below a half moves to the back. Blocks are taken from the
+// front, so sparse slabs drain, become empty and go back to the arena.
 //
 // No function here locks: the caller holds the lock of the size class.
 #pragma once
@@ -20,7 +20,8 @@ public:
     // 0 when memory is short.
     uint32_t Take(const SlabRequest& request, FreeBlock* out, uint32_t want) noexcept;
 
-    // Puts a free block back; a slab that becomes empty ends. A block that is back already is fatal.
+    // Puts a free block back; a slab that becomes empty ends. A block that is back already is
+    // fatal.
     void Put(Slab& slab, const void* block) noexcept;
 
     // The same for many blocks of any slabs of this set.
@@ -29,12 +30,12 @@ public:
     // Ends all slabs, whatever lives in them.
     void DestroyAll() noexcept;
 
-    // Ends all slabs but one, whose blocks are all free then; that one, too, when it has more than `budget`
-    // bytes committed. Returns it, or nullptr.
+    // Ends all slabs but one, whose blocks are all free then; that one, too, when it has more than
+    // `budget` bytes committed. Returns it, or nullptr.
     Slab* DestroyAllButOne(size_t budget) noexcept;
 
-    // PunchHoles for those slabs of which least is in use, a bounded number.
-    void PunchHolesInSparse() noexcept;
+    // PurgePages for those slabs of which least is in use, a bounded number.
+    void PurgeSparsePages() noexcept;
 
     // Calls f(Slab&) for every slab; f must not change the set.
     template <typename F>

@@ -100,11 +100,11 @@ void Machine::WriteAfterFree() {
     char* const block = static_cast<char*>(freed_[input_.Below(freed_.size())]);
     const size_t bytes = 1 + input_.Byte() % 64;
     const uint8_t value = input_.Byte();
-    // Heaps that check would notice, rightly, later; and the memory may be gone, or part of a new slab
-    // that has never handed it out.
+    // Heaps that check would notice, rightly, later; and the memory may be gone, or part of a new
+    // slab that has never handed it out.
     arena::SliceEntry* entry = nullptr;
     StateByte* state = nullptr;
-    if (!heap::FindState(block, entry, state)) return;
+    if (!slab::FindState(block, entry, state)) return;
     if (LoadState(state) != static_cast<uint8_t>(State::kFreeDirty)) return;
     const heap::BlockInfo info = heap::Describe(block);
     if (info.heap != heap::ProcessHeap() || info.usable < bytes || !test::CanWrite(block)) return;

@@ -1,5 +1,5 @@
-// Fuzzes the options: numbers from the environment against another reading of them, and the command line of
-// strata-patch, which must give a command or an exit code.
+// Fuzzes the options: numbers from the environment against another reading of them, and the command
+// line of strata-patch, which must give a command or an exit code.
 //
 // Input: text; a line feed parts the command line's arguments.
 #include <cerrno>
@@ -9,15 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "heap/options.h"
 #include "input.h"
 #include "patch/options.h"
+#include "store/options.h"
 
 namespace {
 
 void CheckNumber(const std::string& text, uint64_t most) {
     uint64_t value = 12345;
-    const bool parsed = strata::heap::ParseNumber(text.c_str(), most, value);
+    const bool parsed = strata::store::ParseNumber(text.c_str(), most, value);
     bool digits = !text.empty() && text.find('\0') == std::string::npos;
     for (const char c : text) digits = digits && c >= '0' && c <= '9';
     if (text.find('\0') != std::string::npos) {

@@ -1,9 +1,9 @@
-// Heaps: the exchange of magazines, and the ends of heaps and threads against each other and against those
-// who look at heaps meanwhile.
+// Heaps: the exchange of magazines, and the ends of heaps and threads against each other and
+// against those who look at heaps meanwhile.
 #include "fixture.h"
 #include "heap/fast_path.h"
-#include "heap/runs.h"
 #include "heap/walk.h"
+#include "store/run_list.h"
 
 namespace strata::interleave {
 namespace {
@@ -87,7 +87,8 @@ TEST_F(HeapInterleave, ThreadExitAgainstHeapDestroy) {
            With(1, Grain::kAll));
 }
 
-// A thread whose magazines are of a heap that just ends comes with another heap, or with the record's next.
+// A thread whose magazines are of a heap that just ends comes with another heap, or with the
+// record's next.
 TEST_F(HeapInterleave, HeapDestroyAgainstALateFree) {
     static std::vector<heap::Heap*> between;
     const auto prepare = [] {
@@ -185,8 +186,8 @@ TEST_F(HeapInterleave, LargeRunsAgainstAWalk) {
     Expect("large runs against a walk", {nullptr, {use(1), walk}, ExpectNothingLeft}, With(2));
 }
 
-// Who looks for pages behind the ends of large blocks, against those who free, park and take them again: blocks
-// keep their pages, none is freed in vain, and none is lost.
+// Who looks for pages behind the ends of large blocks, against those who free, park and take them
+// again: blocks keep their pages, none is freed in vain, and none is lost.
 TEST_F(HeapInterleave, TrimmedRunsAgainstTheirOwners) {
     static void* block = nullptr;
     const auto prepare = [] {
@@ -197,8 +198,8 @@ TEST_F(HeapInterleave, TrimmedRunsAgainstTheirOwners) {
         block = AllocateStamped(*heap::ProcessHeap(), 70'000, 1);
     };
     const auto trim = [] {
-        heap::TrimRuns(*heap::ProcessHeap(), true);
-        heap::TrimRuns(*heap::ProcessHeap(), true);
+        store::PurgeRunTails(heap::ProcessHeap()->home(), true);
+        store::PurgeRunTails(heap::ProcessHeap()->home(), true);
     };
     const auto replace = [] {
         FreeStamped(block, 1);

@@ -17,10 +17,10 @@
 #include "cache/thread_cache.h"
 #include "effort.h"
 #include "heap/heap.h"
-#include "heap/modes.h"
 #include "heap/walk.h"
 #include "os/process.h"
 #include "slab/large_run.h"
+#include "store/modes.h"
 #include "support/fault_injection.h"
 #include "support/model.h"
 
@@ -39,7 +39,7 @@ constexpr size_t kChecked = 3000;  // bytes of a large block that are checked
 constexpr uint32_t kNotEnoughMemory = 8;
 
 // The whole process, by STRATA_HARDENED or STRATA_PAGE_HEAP.
-bool IsStrict() { return heap::g_modes.hardened || heap::g_modes.page_heap; }
+bool IsStrict() { return store::g_modes.hardened || store::g_modes.page_heap; }
 
 size_t Checked(size_t bytes) { return bytes < kChecked ? bytes : kChecked; }
 
@@ -187,7 +187,7 @@ private:
         heap::LockHeap(*target);
         strata_heap_free(heap, strata_heap_malloc(heap, 777));
         EXPECT_TRUE(heap::UnlockHeap(*target));
-        heap::Trim(*target);
+        heap::Purge(*target);
     }
 
     void Forget(strata_heap* heap) {
@@ -229,7 +229,7 @@ public:
 
 private:
     static size_t MetadataCommitted() {
-        for (uint32_t i = 0; i <= kQuietLooks; ++i) arena::g_metadata.PunchHoles();
+        for (uint32_t i = 0; i <= kQuietLooks; ++i) arena::g_metadata.PurgePages();
         return arena::g_metadata_arenas.slice_committed();
     }
 
@@ -312,7 +312,7 @@ TEST_P(Fault, NothingButNull) {
         if (from_then_on) {
             EXPECT_GT(met, 0u);
         }
-    } else if (!heap::g_modes.hardened) {  // there, no slab is made whose guards still have memory
+    } else if (!store::g_modes.hardened) {  // there, no slab is made whose guards still have memory
         EXPECT_EQ(met, 0u) << "memory that is not given back is no reason to refuse any";
     }
     EXPECT_EQ(RunScenario(shared), 0u) << "works again";

@@ -3,7 +3,7 @@
 # x_posix.cpp (tests: x_windows_test.cpp, x_posix_test.cpp).
 
 # The layers of allocator/, each of which includes only from itself and from those before it.
-set(STRATA_LAYERS base os arena slab cache heap api observe override)
+set(STRATA_LAYERS base os arena slab store cache heap api observe override)
 
 if(WIN32)
   set(strata_own_system windows)

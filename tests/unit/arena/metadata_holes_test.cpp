@@ -1,4 +1,4 @@
-// Metadata::PunchHoles: pages of slices in which few chunks are in use.
+// Metadata::PurgePages: pages of slices in which few chunks are in use.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -24,7 +24,7 @@ protected:
         InitializeOwn(*own_);
     }
     void Look(size_t times) {
-        for (size_t i = 0; i < times; ++i) metadata_->PunchHoles();
+        for (size_t i = 0; i < times; ++i) metadata_->PurgePages();
     }
     // One that notes what it sees, and as many as it takes to find it unchanged.
     void LookUntilQuiet() { Look(1 + kQuietLooks); }

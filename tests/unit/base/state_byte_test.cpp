@@ -12,7 +12,7 @@ namespace {
 TEST(StateByte, OnlyLiveStatesAreLive) {
     EXPECT_FALSE(IsLive(static_cast<uint8_t>(State::kFreeZero)));
     EXPECT_FALSE(IsLive(static_cast<uint8_t>(State::kFreeDirty)));
-    EXPECT_FALSE(IsLive(static_cast<uint8_t>(State::kFreeHandedIn)));
+    EXPECT_FALSE(IsLive(static_cast<uint8_t>(State::kFreeReturned)));
     for (int state = 3; state <= 255; ++state) EXPECT_TRUE(IsLive(static_cast<uint8_t>(state)));
 }
 

@@ -10,8 +10,8 @@
 #include "base/size_classes.h"
 #include "heap/fast_path.h"
 #include "heap/heap.h"
-#include "heap_fixture.h"
 #include "os/process.h"
+#include "support/heap_fixture.h"
 #include "support/model.h"
 #include "support/sanitizers.h"
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/fill.h"
-#include "heap/heap_record.h"
-#include "heap_fixture.h"
+#include "store/heap_record.h"
 #include "support/death.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "heap/fast_path.h"
-#include "heap/registry.h"
-#include "heap_fixture.h"
 #include "os/process.h"
+#include "store/registry.h"
 #include "support/death.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {
@@ -115,18 +115,18 @@ TEST_F(Dormant, TheNextHeapKnowsWhatTheLastWasAskedFor) {
     const SizeClass often = ClassOf(144);
     {
         const TestHeap heap;
-        EXPECT_TRUE(heap.get()->IsRare(often));
+        EXPECT_TRUE(heap.get()->home().IsRare(often));
         for (size_t i = 0; i < 300; ++i) ASSERT_NE(heap.Allocate(144), nullptr);
-        EXPECT_FALSE(heap.get()->IsRare(often));
+        EXPECT_FALSE(heap.get()->home().IsRare(often));
     }
     {
         const TestHeap next;
-        EXPECT_FALSE(next.get()->IsRare(often));
-        EXPECT_TRUE(next.get()->IsRare(ClassOf(176)));
+        EXPECT_FALSE(next.get()->home().IsRare(often));
+        EXPECT_TRUE(next.get()->home().IsRare(ClassOf(176)));
     }
     PurgeAll();
     const TestHeap late;
-    EXPECT_TRUE(late.get()->IsRare(often)) << "nothing was kept for it";
+    EXPECT_TRUE(late.get()->home().IsRare(often)) << "nothing was kept for it";
 }
 
 // A heap that ended with slabs too large to keep leaves a bare record, which any heap may get: also
@@ -162,9 +162,9 @@ TEST_F(Dormant, GoBackAfterAWhile) {
         Work(heap);
     }
     const uint64_t now = os::Milliseconds();
-    StripDormant(now, false);
+    ReleaseDormant(now, false);
     const size_t kept = arena::g_arenas.slice_committed();
-    StripDormant(now + (kDecayEpochs + 1) * kEpochMilliseconds, false);
+    ReleaseDormant(now + (kDecayEpochs + 1) * kEpochMilliseconds, false);
     arena::PurgeEverything();
     EXPECT_LT(arena::g_arenas.slice_committed(), kept);
     const TestHeap next;

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "heap/registry.h"
-#include "heap_fixture.h"
+#include "store/registry.h"
+#include "support/heap_fixture.h"
 #include "support/sanitizers.h"
 
 namespace strata::heap {

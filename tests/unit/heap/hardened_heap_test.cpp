@@ -1,5 +1,5 @@
-// Hardened heaps: random blocks, the quarantine, slack that is checked, guards around slabs and large
-// blocks; and that all rules of other heaps hold in them.
+// Hardened heaps: random blocks, the quarantine, slack that is checked, guards around slabs and
+// large blocks; and that all rules of other heaps hold in them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/fill.h"
-#include "heap/heap_record.h"
 #include "heap/walk.h"
-#include "heap_fixture.h"
 #include "os/random.h"
+#include "store/heap_record.h"
 #include "support/death.h"
+#include "support/heap_fixture.h"
 #include "support/probe.h"
 
 namespace strata::heap {
@@ -221,7 +221,7 @@ TEST(HardenedHeap, GivesEverythingBack) {
         std::vector<void*> blocks;
         for (int i = 0; i < 3000; ++i) blocks.push_back(heap.Allocate(static_cast<size_t>(i)));
         for (void* const block : blocks) heap.Free(block);
-        Trim(*heap);
+        Purge(*heap);
         EXPECT_TRUE(IsConsistent(*heap));
     }
     slab::EmptyGuardedQueue();

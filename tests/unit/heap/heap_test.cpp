@@ -11,7 +11,7 @@
 
 #include "cache/thread_cache.h"
 #include "heap/fast_path.h"
-#include "heap_fixture.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {
@@ -31,7 +31,7 @@ TEST(Heap, ProcessHeapIsOne) {
     Heap* const heap = ProcessHeap();
     ASSERT_NE(heap, nullptr);
     EXPECT_EQ(ProcessHeap(), heap);
-    EXPECT_TRUE(IsProcessHeap(*heap));
+    EXPECT_TRUE(heap->is_process_heap);
     EXPECT_EQ(FromHandle(heap), heap);
     EXPECT_EQ(AllHeaps().front(), heap);
     InOtherThread([&] { EXPECT_EQ(ProcessHeap(), heap); });
@@ -45,7 +45,7 @@ TEST(Heap, HandlesAreDistinctAndAligned) {
         ASSERT_NE(heap, nullptr);
         EXPECT_EQ(AddressOf(heap) % 65536, 0u);
         EXPECT_EQ(FromHandle(heap), heap);
-        EXPECT_FALSE(IsProcessHeap(*heap));
+        EXPECT_FALSE(heap->is_process_heap);
         EXPECT_EQ(std::count(heaps.begin(), heaps.end(), heap), 0);
         heaps.push_back(heap);
     }
@@ -89,9 +89,9 @@ TEST(Heap, GarbageIsNoHandle) {
 
 TEST(Heap, OptionsAreKept) {
     const TestHeap heap({.options = 0x10004});
-    EXPECT_EQ(Options(*heap), 0x10004u);
+    EXPECT_EQ(heap.get()->options, 0x10004u);
     const TestHeap plain;
-    EXPECT_EQ(Options(*plain), 0u);
+    EXPECT_EQ(plain.get()->options, 0u);
 }
 
 TEST(Heap, RecordsAreReused) {

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "cache/thread_cache.h"
-#include "heap_fixture.h"
+#include "support/heap_fixture.h"
 #include "support/sanitizers.h"
 
 namespace strata::heap {

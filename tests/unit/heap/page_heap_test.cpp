@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "base/fill.h"
-#include "heap/heap_record.h"
-#include "heap/modes.h"
 #include "heap/walk.h"
-#include "heap_fixture.h"
+#include "store/heap_record.h"
+#include "store/modes.h"
 #include "support/death.h"
+#include "support/heap_fixture.h"
 #include "support/probe.h"
 
 namespace strata::heap {
@@ -47,7 +47,7 @@ TEST(PageHeap, BlocksEndAtAGuard) {
 }
 
 TEST(PageHeap, OrBeginAtOne) {
-    g_modes.guard_before = true;
+    store::g_modes.guard_before = true;
     const TestHeap heap(Paged());
     for (const size_t size : kSizes) {
         if (size == 0) continue;
@@ -57,7 +57,7 @@ TEST(PageHeap, OrBeginAtOne) {
         EXPECT_TRUE(IsConsistent(*heap)) << size;
         heap.Free(block);
     }
-    g_modes.guard_before = false;
+    store::g_modes.guard_before = false;
 }
 
 TEST(PageHeap, ResizesPutBlocksAgainstTheGuard) {

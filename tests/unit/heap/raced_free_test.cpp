@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "heap/fast_path.h"
-#include "heap_fixture.h"
 #include "support/death.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {
@@ -27,7 +27,7 @@ class RacedFree : public test::DeathTest {};
 void MakeLiveAgain(void* block) {
     arena::SliceEntry* entry = nullptr;
     StateByte* state = nullptr;
-    if (FindState(block, entry, state)) StoreState(state, static_cast<uint8_t>(State::kLive));
+    if (slab::FindState(block, entry, state)) StoreState(state, static_cast<uint8_t>(State::kLive));
 }
 
 // More than a magazine takes: they go to the depot or the slabs.

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "cache/thread_cache.h"
-#include "heap/heap_record.h"
 #include "heap/statistics.h"
-#include "heap_fixture.h"
+#include "store/heap_record.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {
@@ -14,9 +14,9 @@ namespace {
 using test::InOtherThread;
 using test::TestHeap;
 
-size_t ClassesInUse(const Heap& heap) {
+size_t ClassesInUse(Heap& heap) {
     size_t count = 0;
-    for (size_t i = 0; i < kSizeClasses; ++i) count += heap.Uses(i) ? 1 : 0;
+    for (size_t i = 0; i < kSizeClasses; ++i) count += heap.home().Uses(i) ? 1 : 0;
     return count;
 }
 
@@ -40,10 +40,10 @@ TEST(RareClasses, GetSlabsWhenTheyAreAskedForOften) {
     const SizeClass own = ClassOf(144);
     std::vector<void*> blocks;
     for (int i = 0; i < kRareUses; ++i) blocks.push_back(heap.Allocate(144));
-    EXPECT_FALSE((*heap).Uses(Index(own)));
+    EXPECT_FALSE((*heap).home().Uses(Index(own)));
     EXPECT_EQ(CollectClass(*heap, Index(CoarseClassOf(own))).live_blocks, blocks.size());
     blocks.push_back(heap.Allocate(144));
-    EXPECT_TRUE((*heap).Uses(Index(own)));
+    EXPECT_TRUE((*heap).home().Uses(Index(own)));
     EXPECT_EQ(CollectClass(*heap, Index(own)).live_blocks, 1u);
     for (void* block : blocks) heap.Free(block);
     EXPECT_TRUE(IsConsistent(*heap));
@@ -53,7 +53,7 @@ TEST(RareClasses, ACoarseClassIsItsOwn) {
     PurgeAll();  // no record of a heap that ended, with slabs in it
     const TestHeap heap;
     void* const block = heap.Allocate(160);
-    EXPECT_TRUE((*heap).Uses(Index(ClassOf(160))));
+    EXPECT_TRUE((*heap).home().Uses(Index(ClassOf(160))));
     EXPECT_EQ(ClassesInUse(*heap), 1u);
     heap.Free(block);
 }
@@ -68,8 +68,8 @@ size_t IdleInSlabs() {
     return idle;
 }
 
-// One thread's blocks, freed by another: what lies in magazines and depots after that is bounded by what
-// the process has committed, not by the number of classes.
+// One thread's blocks, freed by another: what lies in magazines and depots after that is bounded by
+// what the process has committed, not by the number of classes.
 TEST(IdleBlocks, AreBoundedForAllClassesTogether) {
     PurgeAll();
     std::vector<void*> blocks;
@@ -82,13 +82,14 @@ TEST(IdleBlocks, AreBoundedForAllClassesTogether) {
     InOtherThread([&] {
         for (void* block : blocks) Free(nullptr, block);
         const size_t allowed = arena::g_arenas.AllowedIdle();
-        EXPECT_LE(ProcessHeap()->depot_bytes.load(), allowed / kDepotShare + 50 * kLeastDepotBytes);
+        EXPECT_LE(ProcessHeap()->home().depot_bytes.load(),
+                  allowed / kDepotShare + 50 * kLeastDepotBytes);
         EXPECT_LE(cache::CurrentCache()->room, allowed / kRoomShare + 2 * 50 * kLeastRoom);
         idle = IdleInSlabs();
     });
     EXPECT_LT(idle, size_t{40} << 20);
     PurgeAll();
-    EXPECT_EQ(ProcessHeap()->depot_bytes.load(), 0u);
+    EXPECT_EQ(ProcessHeap()->home().depot_bytes.load(), 0u);
     EXPECT_TRUE(IsConsistent(*ProcessHeap()));
 }
 

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "heap/heap.h"
-#include "heap_fixture.h"
 #include "os/process.h"
 #include "support/fault_injection.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {

@@ -6,11 +6,11 @@
 #include <random>
 #include <vector>
 
-#include "heap/heap_record.h"
 #include "heap/walk.h"
-#include "heap_fixture.h"
+#include "store/heap_record.h"
 #include "support/death.h"
 #include "support/fault_injection.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {
@@ -68,7 +68,7 @@ TEST(RegionHeap, NeverGrowsBeyondItsMaximum) {
         EXPECT_LE((*heap).region->committed, maximum);
         for (void* const block : blocks) heap.Free(block);
         EXPECT_TRUE(IsConsistent(*heap));
-        Trim(*heap);
+        Purge(*heap);
         EXPECT_EQ((*heap).region->committed, kPageSize);
         // All of it can be had again.
         const size_t most = maximum - slab::kRegionOverhead;
@@ -159,7 +159,7 @@ TEST(RegionHeap, AFailedDecommitLeavesTheBooksRight) {
         faults.FailNth(test::kDecommit, 1);
         if (Heap* const heap = CreateHeap(Fixed(1 << 20))) {
             Free(heap, Allocate(*heap, 500'000, false));
-            Trim(*heap);
+            Purge(*heap);
             DestroyHeap(heap);
         }
         faults.StopFailing();
@@ -264,7 +264,7 @@ TEST(RegionHeap, RandomUseAgreesWithAModel) {
         if (step % 500 == 0) {
             ASSERT_TRUE(IsConsistent(*heap));
         }
-        if (step % 3000 == 0) Trim(*heap);
+        if (step % 3000 == 0) Purge(*heap);
     }
 }
 
@@ -288,7 +288,7 @@ TEST(RegionHeap, EveryFailingCallLeavesNothingBehind) {
                     }
                     EXPECT_TRUE(IsConsistent(*heap));
                     for (void* const block : blocks) Free(heap, block);
-                    Trim(*heap);
+                    Purge(*heap);
                     EXPECT_TRUE(IsConsistent(*heap));
                     DestroyHeap(heap);
                 });

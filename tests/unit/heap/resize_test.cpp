@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "heap/heap.h"
-#include "heap_fixture.h"
 #include "os/process.h"
 #include "slab/region.h"
+#include "support/heap_fixture.h"
 #include "support/model.h"
 #include "support/sanitizers.h"
 

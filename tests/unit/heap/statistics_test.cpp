@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/size_classes.h"
-#include "heap_fixture.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {

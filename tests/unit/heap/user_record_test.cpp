@@ -3,9 +3,9 @@
 
 #include <cstring>
 
-#include "heap/heap_record.h"
 #include "heap/walk.h"
-#include "heap_fixture.h"
+#include "store/heap_record.h"
+#include "support/heap_fixture.h"
 
 namespace strata::heap {
 namespace {
@@ -133,7 +133,8 @@ TEST(UserRecord, FlagsFindRoomInTheSlack) {
     EXPECT_EQ(record.flags, 0u);
 }
 
-// A call that names flags for a block without a record is no reason to move it, or to refuse, if it becomes smaller.
+// A call that names flags for a block without a record is no reason to move it, or to refuse, if it
+// becomes smaller.
 TEST(UserRecord, LessNeedsNone) {
     const HeapRequest requests[] = {
         {}, {.maximum = 1 << 20}, {.check_tail = true}, {.hardened = true}};

@@ -8,10 +8,10 @@
 #include <map>
 #include <vector>
 
-#include "heap/heap_record.h"
-#include "heap_fixture.h"
 #include "slab/region.h"
+#include "store/heap_record.h"
 #include "support/fault_injection.h"
+#include "support/heap_fixture.h"
 #include "support/probe.h"
 
 namespace strata::heap {
@@ -158,10 +158,10 @@ TEST(Walk, HolesAreUncommitted) {
             heap.Free(blocks[i]);
         }
     }
-    Trim(*heap);
+    Purge(*heap);
     const SizeClass size_class = ClassOf(1000);
-    slab::SlabSet& slabs = (*heap).classes[Index(size_class)].slabs;
-    for (uint32_t i = 0; i <= kQuietLooks; ++i) slabs.PunchHolesInSparse();
+    slab::SlabSet& slabs = (*heap).home().classes[Index(size_class)].slabs;
+    for (uint32_t i = 0; i <= kQuietLooks; ++i) slabs.PurgeSparsePages();
     size_t holes = 0;
     slabs.ForEach([&](const slab::Slab& slab) { holes += slab::HoleBytes(slab); });
     ASSERT_GT(holes, 100'000u);
@@ -199,15 +199,15 @@ TEST(Walk, PassesSlicesThatAreLost) {
     for (int i = 0; i < 64; ++i) blocks.push_back(heap.Allocate(1000));
     void* const last = heap.Allocate(40000);
     for (size_t i = 1; i < blocks.size(); ++i) heap.Free(blocks[i]);
-    Trim(*heap);
+    Purge(*heap);
     const arena::SliceEntry& slice = *arena::g_slice_map.Find(AddressOf(blocks[0]));
-    slab::SlabSet& slabs = (*heap).classes[slice.size_class.load()].slabs;
-    for (uint32_t i = 0; i <= kQuietLooks; ++i) slabs.PunchHolesInSparse();
+    slab::SlabSet& slabs = (*heap).home().classes[slice.size_class.load()].slabs;
+    for (uint32_t i = 0; i <= kQuietLooks; ++i) slabs.PurgeSparsePages();
     {
         test::FaultInjector faults(arena::g_memory);
         faults.FailFrom(test::kCommit | test::kDecommit, 1);
         heap.Free(blocks[0]);
-        Trim(*heap);
+        Purge(*heap);
         EXPECT_GT(faults.Failures(), 1u);
     }
     EXPECT_TRUE(IsConsistent(*heap));

@@ -21,7 +21,7 @@ class LargeRunTest : public test::ProcessFixture {
 protected:
     LargeRun* Make(size_t bytes, size_t alignment = 1, bool zero = false) {
         LargeRun* const run =
-            AllocateRun({.bytes = bytes, .alignment = alignment, .zero = zero, .heap = &heap_});
+            AllocateRun({.bytes = bytes, .alignment = alignment, .zero = zero, .heap = kHeap});
         EXPECT_NE(run, nullptr);
         return run;
     }
@@ -31,7 +31,8 @@ protected:
     }
     static size_t Requested(const LargeRun& run) { return run.requested.load(); }
 
-    int heap_ = 0;
+    // Nobody here asks whose a run is.
+    static constexpr store::Heap* kHeap = nullptr;
 };
 
 TEST_F(LargeRunTest, IsCommittedToThePage) {
@@ -43,7 +44,7 @@ TEST_F(LargeRunTest, IsCommittedToThePage) {
         EXPECT_EQ(run->usable(), RoundUp(bytes, kPageSize));
         EXPECT_EQ(run->slices, DivideUp(bytes, kSliceSize));
         EXPECT_EQ(run->capacity(), RoundUp(bytes, kSliceSize));
-        EXPECT_EQ(run->heap, &heap_);
+        EXPECT_EQ(run->heap, kHeap);
         EXPECT_FALSE(run->direct);
         EXPECT_EQ(Committed(), run->usable());
         EXPECT_TRUE(test::CanWrite(run->base + run->usable() - 1));
@@ -238,8 +239,8 @@ TEST_F(LargeRunTest, DoesNotGrowIntoANeighbour) {
     End(run);
 }
 
-// A run owns a slice behind itself, so that its block can grow a little where it is, whoever comes next; one that
-// has grown owns more.
+// A run owns a slice behind itself, so that its block can grow a little where it is, whoever comes
+// next; one that has grown owns more.
 TEST_F(LargeRunTest, HasAddressesToGrowInto) {
     std::vector<LargeRun*> runs;
     for (int i = 0; i < 20; ++i) runs.push_back(Make(2 * kSliceSize));

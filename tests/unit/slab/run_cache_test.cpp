@@ -134,9 +134,9 @@ TEST_F(RunCacheTest, GivesUpWhatOthersNeed) {
     const char* const base = run->base;
     FreeRun(run);
     ASSERT_EQ(KindOf(base), arena::SliceKind::kRun) << "cached";
-    WarmArenas(0);
+    ReleaseRunsToArenas(0);
     EXPECT_EQ(KindOf(base), arena::SliceKind::kRun) << "nobody needs it, and it is not much";
-    WarmArenas(1);
+    ReleaseRunsToArenas(1);
     EXPECT_EQ(KindOf(base), arena::SliceKind::kNone);
     EXPECT_GE(arena::g_arenas.warm_slices(), 4u);
 }
@@ -147,7 +147,7 @@ TEST_F(RunCacheTest, GivesUpWhatIsMoreThanMayBeIdle) {
     for (int i = 0; i < 4; ++i) runs.push_back(Make(16));
     for (LargeRun* run : runs) FreeRun(run);
     ASSERT_GT(g_run_cache.bytes(), arena::g_arenas.AllowedIdle());
-    WarmArenas(0);
+    ReleaseRunsToArenas(0);
     EXPECT_LE(g_run_cache.bytes(), arena::g_arenas.AllowedIdle());
 }
 

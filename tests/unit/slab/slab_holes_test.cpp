@@ -15,14 +15,10 @@ namespace {
 class SlabHolesTest : public test::ProcessFixture {
 protected:
     static SlabRequest Request(SizeClass size_class) {
-        return {.size_class = size_class,
-                .owner = 20,
-                .heap = nullptr,
-                .bin_offset = 0,
-                .grow_fast = true};
+        return {.size_class = size_class, .owner = 20, .bin_offset = 0, .grow_fast = true};
     }
     static void Look(Slab& slab, int times = kQuietLooks + 1) {
-        for (int i = 0; i < times; ++i) PunchHoles(slab);
+        for (int i = 0; i < times; ++i) PurgePages(slab);
     }
     static size_t Committed() { return arena::g_arenas.slice_committed(); }
 
@@ -58,7 +54,7 @@ TEST_F(SlabHolesTest, FreePagesGoAndComeBack) {
         for (const FreeBlock& block : blocks) {
             if (slab.IndexOf(block.block) != kept) Put(slab, block);
         }
-        PunchHoles(slab);
+        PurgePages(slab);
         EXPECT_EQ(slab.absent, 0u) << "it was in use just now";
         Look(slab);
         EXPECT_GT(slab.absent, 0u) << bytes;
@@ -89,7 +85,8 @@ TEST_F(SlabHolesTest, FreePagesGoAndComeBack) {
     }
 }
 
-// First every fourth block stays, then every sixteenth, then one: of blocks smaller than a page, and larger.
+// First every fourth block stays, then every sixteenth, then one: of blocks smaller than a page,
+// and larger.
 TEST_F(SlabHolesTest, MoreFreePagesGoLater) {
     for (const size_t bytes : {272, 1024, 3072, 9216}) {
         Slab& slab = *CreateSlab(Request(ClassOf(bytes)));
@@ -161,7 +158,7 @@ TEST_F(SlabHolesTest, ASlabThatIsUsedHasNone) {
     const std::vector<FreeBlock> blocks = Fill(slab);
     for (size_t i = 0; i + 1 < blocks.size(); ++i) {
         Put(slab, blocks[i]);
-        PunchHoles(slab);
+        PurgePages(slab);
     }
     EXPECT_EQ(slab.absent, 0u);
     DestroySlab(&slab);
@@ -234,7 +231,7 @@ TEST_F(SlabHolesTest, ASetLooksAtTheSparseOnes) {
     for (size_t i = 1; i < 60; ++i) {
         set.Put(*const_cast<Slab*>(first), blocks[i].block);
     }
-    for (int i = 0; i <= kQuietLooks + 1; ++i) set.PunchHolesInSparse();
+    for (int i = 0; i <= kQuietLooks + 1; ++i) set.PurgeSparsePages();
     EXPECT_LE(Committed(), before - 8 * kPageSize);
     set.DestroyAll();
 }

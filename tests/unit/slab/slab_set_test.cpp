@@ -44,7 +44,7 @@ protected:
     uint32_t PerSlab() const { return InfoOf(request_.size_class).blocks; }
 
     SlabSet set_;
-    SlabRequest request_{ClassOf(4096), kOwner, nullptr, 0, false};
+    SlabRequest request_{.size_class = ClassOf(4096), .owner = kOwner};
 };
 
 TEST_F(SlabSetTest, StartsEmpty) {

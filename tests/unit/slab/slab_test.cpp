@@ -20,7 +20,7 @@ constexpr auto kFreeDirty = static_cast<uint8_t>(State::kFreeDirty);
 class SlabTest : public test::ProcessFixture {
 protected:
     SlabRequest RequestFor(SizeClass size_class) {
-        return {size_class, kOwner, &heap_, kBinOffset, false};
+        return {.size_class = size_class, .owner = kOwner, .heap = kHeap, .bin_offset = kBinOffset};
     }
     Slab* Create(SizeClass size_class) {
         Slab* const slab = CreateSlab(RequestFor(size_class));
@@ -40,7 +40,8 @@ protected:
 
     static constexpr arena::Owner kOwner = 42;
     static constexpr uint16_t kBinOffset = 0x77;
-    int heap_ = 0;
+    // Nobody here asks whose a slab is.
+    static constexpr store::Heap* kHeap = nullptr;
 };
 
 TEST_F(SlabTest, EveryClassGivesAllItsBlocksInOrder) {
@@ -76,7 +77,7 @@ TEST_F(SlabTest, EntriesAndOwnersOfItsSlices) {
     const SizeClass size_class = ClassOf(40'000);
     Slab* const slab = Create(size_class);
     ASSERT_GT(slab->slices, 1);
-    EXPECT_EQ(slab->heap, &heap_);
+    EXPECT_EQ(slab->heap, kHeap);
     for (size_t slice = 0; slice < slab->slices; ++slice) {
         const char* const at = slab->base + slice * kSliceSize;
         const arena::SliceEntry& entry = *EntryOf(at);

@@ -1,4 +1,4 @@
-// TrimRun: pages behind the end of a live run.
+// PurgeRunTail: pages behind the end of a live run.
 #include <gtest/gtest.h>
 
 #include "slab/large_run.h"
@@ -34,9 +34,9 @@ protected:
 
 TEST_F(TrimRunTest, GoesBackWhenTheSizeStayed) {
     LargeRun* const run = MakeOnWarmSlices();
-    TrimRun(*run, false);
+    PurgeRunTail(*run, false);
     EXPECT_EQ(Committed(), 2 * kSliceSize) << "the first look";
-    TrimRun(*run, false);
+    PurgeRunTail(*run, false);
     EXPECT_EQ(Committed(), kUsed);
     EXPECT_EQ(run->Committed(), kUsed);
     EXPECT_TRUE(run->IsLive());
@@ -50,17 +50,17 @@ TEST_F(TrimRunTest, StaysWhileTheSizeChanges) {
     LargeRun* const run = MakeOnWarmSlices();
     for (size_t bytes = kBytes; bytes < kBytes + 5; ++bytes) {
         ASSERT_TRUE(ResizeRun(*run, bytes, false));
-        TrimRun(*run, false);
+        PurgeRunTail(*run, false);
         EXPECT_EQ(Committed(), 2 * kSliceSize);
     }
-    TrimRun(*run, true);
+    PurgeRunTail(*run, true);
     EXPECT_EQ(Committed(), kUsed) << "at once";
     End(run);
 }
 
 TEST_F(TrimRunTest, ComesBackAsZeroesWhenTheRunGrows) {
     LargeRun* const run = MakeOnWarmSlices();
-    TrimRun(*run, true);
+    PurgeRunTail(*run, true);
     ASSERT_TRUE(ResizeRun(*run, 2 * kSliceSize, true));
     EXPECT_EQ(test::FindPatternBreak(run->base, kBytes, 3), kBytes);
     EXPECT_EQ(test::FindNonZero(run->base, kBytes, 2 * kSliceSize), 2 * kSliceSize);
@@ -82,7 +82,7 @@ TEST_F(TrimRunTest, BehindAGapGoesBackWhole) {
     ASSERT_EQ(run->base, warm);
     ASSERT_TRUE(ResizeRun(*run, 2 * kSliceSize + 5'000, false));
     ASSERT_EQ(Committed(), 3 * kSliceSize);
-    TrimRun(*run, true);
+    PurgeRunTail(*run, true);
     EXPECT_EQ(Committed(), 2 * kSliceSize + 2 * kPageSize);
     ASSERT_TRUE(ResizeRun(*run, 3 * kSliceSize, true));
     EXPECT_EQ(test::FindNonZero(run->base, 2 * kSliceSize + 5'000, 3 * kSliceSize), 3 * kSliceSize);
@@ -92,11 +92,11 @@ TEST_F(TrimRunTest, BehindAGapGoesBackWhole) {
 TEST_F(TrimRunTest, OfAFreeRunIsLeftAlone) {
     LargeRun* const run = MakeOnWarmSlices();
     ASSERT_TRUE(MarkFree(*run));
-    TrimRun(*run, true);
+    PurgeRunTail(*run, true);
     EXPECT_EQ(run->Committed(), 2 * kSliceSize);
     EXPECT_FALSE(run->IsLive());
     ReviveRun(*run, 2 * kSliceSize, false);
-    TrimRun(*run, true);
+    PurgeRunTail(*run, true);
     EXPECT_EQ(run->Committed(), 2 * kSliceSize) << "all of it is asked for";
     End(run);
 }
@@ -107,7 +107,7 @@ TEST_F(TrimRunTest, OfADirectBlockGoesBack) {
     ASSERT_TRUE(run->direct);
     ASSERT_TRUE(ResizeRun(*run, large - 500'000, false));
     const size_t before = DirectCommitted();
-    TrimRun(*run, true);
+    PurgeRunTail(*run, true);
     EXPECT_EQ(DirectCommitted(), RoundUp(large - 500'000, kPageSize));
     EXPECT_LT(DirectCommitted(), before);
     End(run);
@@ -119,12 +119,12 @@ TEST_F(TrimRunTest, StaysWhenTheSystemRefuses) {
     {
         test::FaultInjector faults(arena::g_memory);
         faults.FailFrom(test::kDecommit, 1);
-        TrimRun(*run, true);
+        PurgeRunTail(*run, true);
         EXPECT_EQ(faults.Failures(), 1u);
     }
     EXPECT_EQ(Committed(), 2 * kSliceSize);
     EXPECT_TRUE(run->IsLive());
-    TrimRun(*run, true);
+    PurgeRunTail(*run, true);
     EXPECT_EQ(Committed(), kUsed);
     End(run);
 }
