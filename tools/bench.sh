@@ -26,8 +26,7 @@
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$STRATA_ROOT/bench/wine10.sh"
-
-usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
+. "$STRATA_ROOT/tools/workshop/real_programs.sh"
 
 quick=(--rounds 6 --workload-rounds 6 --memory-rounds 5 --spike-rounds 2 --min-time 0.004 --percent 10
   --memory-percent 20 --spike-percent 40 --limit 130 --workload-limit 110
@@ -41,14 +40,14 @@ wine=10
 mimalloc=
 while [ "$#" -gt 0 ]; do
   case "$1" in
-    --help) usage; exit 0 ;;
+    --help) strata_usage; exit 0 ;;
     --quick) measure=("${quick[@]}") ;;
     --full) measure=("${full[@]}") ;;
     --gcc) preset=windows ;;
     --native) preset=native ;;
     --no-setup) setup=0 ;;
     --rounds | --filter | --mimalloc | --wine)
-      [ "$#" -ge 2 ] || { usage; exit 2; }
+      [ "$#" -ge 2 ] || { strata_usage; exit 2; }
       case "$1" in
         --rounds)
           measure+=(--rounds "$2" --workload-rounds "$2" --limit 0 --workload-limit 0
@@ -60,20 +59,17 @@ while [ "$#" -gt 0 ]; do
       esac
       shift
       ;;
-    *) usage; exit 2 ;;
+    *) strata_usage; exit 2 ;;
   esac
   shift
 done
-case "$wine" in 10 | system) ;; *) usage; exit 2 ;; esac
+case "$wine" in 10 | system) ;; *) strata_usage; exit 2 ;; esac
 jobs=${STRATA_JOBS:-$(nproc)}
 cd "$STRATA_ROOT"
 
 # --- Set-up and build ---------------------------------------------------------------------------
 
-if [ "$setup" -eq 1 ]; then
-  strata_say "set-up ..."
-  tools/setup.sh --quiet || strata_say "set-up is not complete; going on with what is there"
-fi
+[ "$setup" -eq 0 ] || strata_run_set_up
 
 # configure <folder> <mimalloc: ON|OFF> <override: ON|OFF> <source of mimalloc>
 configure() {
@@ -167,13 +163,12 @@ else
   place=${place:-$STRATA_BUILD/bench/programs,$STRATA_BUILD/bench/programs}
   command -v npm >/dev/null || strata_apt_install npm >/dev/null 2>&1 ||
     strata_say "npm could not be installed: without real programs and replays"
-  strata_say "Wine's prefix ..."
   strata_wine_env
-  tools/wine.sh --prepare
+  strata_wine_ready
   launcher=${strata_wine[*]}
   export STRATA_BENCH_SYSTEM="Windows programs under $("${strata_wine[@]}" --version | tail -n 1)"
 fi
-python3 -B bench/report/bench.py \
+"${strata_python[@]}" bench/report/bench.py \
   --programs "build/$folder/bin" --inside "$inside" --libraries "build/$folder/lib" \
   --place "$place" --packages "$STRATA_BUILD/demo/packages" \
   --second "$second" --launcher "$launcher" --objdump "$objdump" --out build/bench "${measure[@]}"

@@ -9,7 +9,7 @@
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 if [ "${1:-}" = --help ]; then
-  sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"
+  strata_usage
   exit 0
 fi
 cd "$STRATA_ROOT"

@@ -12,7 +12,6 @@ set -eu
 . "$STRATA_ROOT/bench/wine10.sh"
 cd "$STRATA_ROOT"
 
-usage() { sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
 
 wine=system
 compare=(--check)
@@ -24,7 +23,7 @@ while [ $# -gt 0 ]; do
       case $wine in 10 | system) ;; *) echo "--wine takes 10 or system" >&2 && exit 2 ;; esac
       ;;
     --update) compare=(--update) ;;
-    --help | -h) usage && exit ;;
+    --help | -h) strata_usage && exit ;;
     *) echo "unknown option: $1 (see --help)" >&2 && exit 2 ;;
   esac
   shift

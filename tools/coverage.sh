@@ -22,7 +22,7 @@ for option in "$@"; do
     --list) report+=(--list) ;;
     --no-build) run=0 ;;
     *)
-      sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"
+      strata_usage
       [ "$option" = --help ] && exit 0 || exit 2
       ;;
   esac

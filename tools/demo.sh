@@ -17,26 +17,14 @@
 # STRATA_WINE   the Wine to use                  (default: wine)
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$STRATA_ROOT/tools/workshop/real_programs.sh"
 
-usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
-
-setup=1
 build=1
-options=()
 while [ "$#" -gt 0 ]; do
   case "$1" in
-    --help) usage; exit 0 ;;
-    --no-setup) setup=0; build=0 ;;
-    --plain-only) build=0; options+=("$1") ;;
-    --quick) options+=("$1") ;;
-    --runs | --program)
-      [ "$#" -ge 2 ] || { usage; exit 2; }
-      options+=("$1" "$2")
-      shift
-      ;;
-    *) usage; exit 2 ;;
+    --plain-only) build=0; strata_options+=("$1"); shift ;;
+    *) strata_option "$@" || { strata_usage; exit 2; }; shift "$strata_taken" ;;
   esac
-  shift
 done
 cd "$STRATA_ROOT"
 
@@ -45,21 +33,11 @@ incomplete() {
   exit 1
 }
 
-if [ "$setup" -eq 1 ]; then
-  # Not the end: what is missing may be of no use here, and the next step that needs it says so.
-  strata_say "set-up ..."
-  tools/setup.sh --quiet || strata_say "set-up is not complete; going on with what is there"
-  if ! command -v npm >/dev/null; then
-    strata_say "installing npm, which fetches the real programs"
-    strata_step "npm" strata_apt_install npm || true
-  fi
+if [ "$strata_set_up" -eq 1 ]; then
+  strata_run_set_up
+  strata_npm
+  [ "$build" -eq 0 ] || strata_build windows strata_run strata_override || incomplete "no demo without a build"
 fi
-if [ "$build" -eq 1 ]; then
-  strata_step "windows: configure" cmake --preset windows || incomplete "no demo without a build"
-  strata_step "windows: build" cmake --build --preset windows -j "${STRATA_JOBS:-$(nproc)}" \
-    --target strata_run strata_override || incomplete "no demo without a build"
-fi
-strata_say "Wine's prefix ..."
-tools/wine.sh --prepare || incomplete "no demo without Wine"
+strata_wine_ready || incomplete "no demo without Wine"
 
-exec python3 -B tools/demo/demo.py "${options[@]}"
+exec "${strata_python[@]}" -m real_programs.demo "${strata_options[@]}"

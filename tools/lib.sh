@@ -9,6 +9,9 @@ strata_start=$SECONDS
 strata_summary_lines=()
 strata_failures=0
 
+# strata_usage: the comment that a script begins with.
+strata_usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
+
 # --- Progress -----------------------------------------------------------------------------------
 
 # strata_say <text>: a line with the seconds since the script started.

@@ -25,95 +25,75 @@
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$STRATA_ROOT/bench/wine10.sh"
+. "$STRATA_ROOT/tools/workshop/real_programs.sh"
 
-usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
-
-setup=1
 wine=
-quick=0
 native=0
 list=0
-options=()
 while [ "$#" -gt 0 ]; do
   case "$1" in
-    --help) usage; exit 0 ;;
-    --list) list=1 ;;
-    --native) native=1; options+=("$1") ;;
-    --no-setup) setup=0 ;;
-    --quick) quick=1; options+=("$1") ;;
-    --update-docs) options+=("$1") ;;
+    --list) list=1; shift ;;
+    --native) native=1; strata_options+=("$1"); shift ;;
+    --update-docs) strata_options+=("$1"); shift ;;
     --wine)
-      case "${2:-}" in 10 | system) wine=$2 ;; *) usage; exit 2 ;; esac
-      shift
+      case "${2:-}" in 10 | system) wine=$2 ;; *) strata_usage; exit 2 ;; esac
+      shift 2
       ;;
-    --runs | --program)
-      [ "$#" -ge 2 ] || { usage; exit 2; }
-      options+=("$1" "$2")
-      shift
-      ;;
-    *) usage; exit 2 ;;
+    *) strata_option "$@" || { strata_usage; exit 2; }; shift "$strata_taken" ;;
   esac
-  shift
 done
+programs=("${strata_python[@]}" -m real_programs.programs "${strata_options[@]}")
+
 if [ "$list" -eq 1 ]; then
-  exec python3 -B "$STRATA_ROOT/tools/programs/main.py" "${options[@]}" --list
+  exec "${programs[@]}" --list
 fi
 # Wrong options are found before anything is installed, if it can be helped.
 if command -v python3 >/dev/null; then
-  python3 -B "$STRATA_ROOT/tools/programs/main.py" "${options[@]}" --list >/dev/null || exit
+  "${programs[@]}" --list >/dev/null || exit
 fi
 if [ "$native" -eq 1 ] && [ -n "$wine" ]; then
-  usage
+  strata_usage
   exit 2
 fi
 if [ -z "$wine" ]; then
-  [ "$quick" -eq 1 ] && wine=system || wine=10
+  [ "$strata_quick" -eq 1 ] && wine=system || wine=10
 fi
 cd "$STRATA_ROOT"
 
-# What cannot be had is left to main.py: it names the programs that are skipped for it.
+# What cannot be had is left to real_programs.programs: it names the programs that are skipped for it.
 native_packages() {
   local package wanted
   if ! strata_have_apt; then
     strata_say "this is not Debian: taking the programs that are there"
     return 0
   fi
-  mapfile -t wanted < <(python3 -B tools/programs/main.py "${options[@]}" --packages installed)
+  mapfile -t wanted < <("${programs[@]}" --packages installed)
   if [ -n "$(strata_missing_packages "${wanted[@]}")" ]; then
     STRATA_TAIL=10 strata_step "Debian packages" strata_apt_install "${wanted[@]}" || true
   fi
-  for package in $(python3 -B tools/programs/main.py "${options[@]}" --packages unpacked); do
+  for package in $("${programs[@]}" --packages unpacked); do
     [ -d "$STRATA_DEPS/debian/$package" ] ||
       STRATA_TAIL=10 strata_step "Debian package $package" strata_apt_unpack "$package" || true
   done
 }
 
 if [ "$native" -eq 1 ]; then
-  if [ "$setup" -eq 1 ]; then
+  if [ "$strata_set_up" -eq 1 ]; then
     # A tree that is built has been set up, as far as that goes here.
-    if [ ! -e build/native/lib/libstrata-count.so ]; then
-      strata_say "set-up ..."
-      tools/setup.sh --quiet || strata_say "set-up is not complete; going on with what is there"
-    fi
+    [ -e build/native/lib/libstrata-count.so ] || strata_run_set_up
     native_packages
-    strata_step "native: configure" cmake --preset native || exit 1
-    strata_step "native: build" cmake --build --preset native -j "${STRATA_JOBS:-$(nproc)}" \
-      --target strata_preload strata_count || exit 1
+    strata_build native strata_preload strata_count || exit 1
   fi
-  exec python3 -B tools/programs/main.py "${options[@]}"
+  exec "${programs[@]}"
 fi
 
-if [ "$setup" -eq 1 ]; then
-  # Not the end: what is missing may be of no use here, and the next step that needs it says so.
-  strata_say "set-up ..."
-  tools/setup.sh --quiet || strata_say "set-up is not complete; going on with what is there"
-  command -v npm >/dev/null || strata_step "npm" strata_apt_install npm || true
-  if [ "$quick" -eq 0 ] && ! command -v pgbench >/dev/null; then
+if [ "$strata_set_up" -eq 1 ]; then
+  strata_run_set_up
+  strata_npm
+  if [ "$strata_quick" -eq 0 ] && ! command -v pgbench >/dev/null; then
     strata_step "pgbench" strata_apt_install postgresql || true
   fi
-  strata_step "windows: configure" cmake --preset windows || exit 1
-  strata_step "windows: build" cmake --build --preset windows -j "${STRATA_JOBS:-$(nproc)}" \
-    --target strata_run strata_override || exit 1
+  strata_build windows strata_run strata_override || exit 1
 fi
 
 # The folders that programs work in, and those with scripts, are seen inside build/wine10 under the same
@@ -144,7 +124,7 @@ if [ "$wine" = 10 ]; then
   # At its end a run takes the folders out of build/wine10 again.
   flock -n 9 || { strata_say "another run of this script uses build/wine10: wait for its end"; exit 1; }
   if wine10_prepare && trap unmount_all EXIT && mount_folder build/demo &&
-     mount_folder build/windows/bin && mount_folder tools/demo ro && mount_folder tools/programs ro; then
+     mount_folder build/windows/bin && mount_folder tools/workshop/real_programs/scripts ro; then
     export STRATA_WINE=$STRATA_ROOT/tools/wine10_exec.sh
   else
     strata_say "WINE 10 IS NOT TO BE HAD HERE: ${wine10_why:-its folders could not be mounted}."
@@ -152,9 +132,8 @@ if [ "$wine" = 10 ]; then
     unset STRATA_WINE STRATA_WINEPREFIX
   fi
 fi
-strata_say "Wine's prefix ..."
-tools/wine.sh --prepare 9>&- || { strata_say "no programs without Wine"; exit 1; }
+strata_wine_ready 9>&- || { strata_say "no programs without Wine"; exit 1; }
 
 status=0
-python3 -B tools/programs/main.py "${options[@]}" 9>&- || status=$?
+"${programs[@]}" 9>&- || status=$?
 exit "$status"

@@ -11,7 +11,7 @@ case "${1:-}" in
   '') quiet=0 ;;
   --quiet) quiet=1 ;;
   *)
-    sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"
+    strata_usage
     [ "$1" = --help ] && exit 0 || exit 2
     ;;
 esac

@@ -18,7 +18,6 @@ set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$STRATA_ROOT"
 
-usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
 minutes=10 parts=
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -29,8 +28,8 @@ while [ $# -gt 0 ]; do
         *) echo "--only takes soak, sanitizers, fuzzers, interleaving or modes" >&2 && exit 2 ;;
       esac
       ;;
-    --help) usage && exit ;;
-    *) usage && exit 2 ;;
+    --help) strata_usage && exit ;;
+    *) strata_usage && exit 2 ;;
   esac
   shift
 done

@@ -20,7 +20,6 @@ set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$STRATA_ROOT"
 
-usage() { sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
 
 declare -A tests=(
   [exits]=Life.test_process_exits
@@ -35,7 +34,7 @@ declare -A tests=(
 )
 parts=(exits births terminated callbacks libraries pinned loader-lock attach redirects)
 case "${1:-}" in
-  --help | -h) usage && exit ;;
+  --help | -h) strata_usage && exit ;;
   -*) echo "unknown option: $1 (see --help)" >&2 && exit 2 ;;
   '') ;;
   *) parts=("$@") ;;

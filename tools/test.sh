@@ -22,7 +22,7 @@ for option in "$@"; do
       ctest_options=(-LE stress)
       ;;
     *)
-      sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"
+      strata_usage
       [ "$option" = --help ] && exit 0 || exit 2
       ;;
   esac

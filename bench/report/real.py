@@ -1,31 +1,16 @@
-"""Real programs (those of tools/demo): run with the plain heap and with Strata, and recorded for replays."""
+"""Real programs (those of the demo): run with the plain heap and with Strata, and recorded for replays."""
 
 import dataclasses
-import importlib.util
 import os
 import shutil
-import sys
 
 from programs import Failure, environment
+from real_programs import npm, watch
+from real_programs.files import copy_whole
+from real_programs.paths import SCRIPTS, windows_path
+from real_programs.windows import catalogue
 
-_DEMO = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', 'tools', 'demo'))
 _TIMEOUT = 300  # seconds for one start
-
-
-def _demo_module(name):
-    """tools/demo has modules of the same names as this folder."""
-    spec = importlib.util.spec_from_file_location(f'demo_{name}', os.path.join(_DEMO, f'{name}.py'))
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-sys.path.append(_DEMO)
-packages = _demo_module('packages')
-sys.modules.setdefault('packages', packages)
-demo = _demo_module('programs')
-watch = _demo_module('measure')
-
 WANTED = ('7zip', 'node', 'ffmpeg')
 
 
@@ -40,7 +25,7 @@ class Place:
 
     @property
     def windows(self):
-        return demo.windows_path(self.inside)
+        return windows_path(self.inside)
 
 
 @dataclasses.dataclass
@@ -59,26 +44,22 @@ class RealProgram:
         self.machine = machine
         self.starter = starter  # strata-run, as the programs see it
         try:
-            folder = packages.fetch(program.package, cache)
-            packages.check(os.path.join(folder, program.path), program.sha256, program.package)
+            folder = npm.fetch(program.package, cache)
+            npm.check(os.path.join(folder, program.path), program.sha256, program.package)
             self._copy(folder, 'package')
             for package in program.inputs:
-                self._copy(packages.fetch(package, cache), 'tree', package.name)
-        except (packages.CannotBeHad, OSError) as error:
+                self._copy(npm.fetch(package, cache), 'tree', package.name)
+        except (npm.CannotBeHad, OSError) as error:
             raise Failure(f'{self.name}: {error}') from None
-        self._copy(_DEMO, 'demo')
+        self._copy(SCRIPTS, 'scripts')
 
     def _copy(self, source, *names):
-        target = self.place.sub(*names).outside
-        if not os.path.isdir(target):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copytree(source, target + '.part', ignore=shutil.ignore_patterns('__pycache__'))
-            os.rename(target + '.part', target)
+        copy_whole(source, self.place.sub(*names).outside)
 
     def _arguments(self, step):
-        here = demo.windows_path(_DEMO)
+        here = windows_path(SCRIPTS)
         return [argument.replace('{tree}', self.place.sub('tree').windows)
-                .replace(here, self.place.sub('demo').windows) for argument in step.arguments]
+                .replace(here, self.place.sub('scripts').windows) for argument in step.arguments]
 
     def _launcher(self, work):
         """A chroot's launcher names the folder to be in itself (env -C)."""
@@ -125,7 +106,7 @@ class RealProgram:
 def prepare(place, machine, starter, cache, wanted, say):
     """([RealProgram], [what could not be had])"""
     found, missing = [], []
-    for program in demo.PROGRAMS:
+    for program in catalogue.DEMO:
         if program.name not in WANTED or not wanted(program.name):
             continue
         try:

@@ -2,7 +2,7 @@
 """Tests of what tools/programs.sh --native rests on: libstrata-count.so tells who served a process's heap calls,
 the comparison finds whatever differs, and no server is left behind.
 
-    count_test.py --lib <folder of libstrata-count.so> [-v] [TestClass[.test] ...]
+    PYTHONPATH=tools/workshop count_test.py --lib <folder of libstrata-count.so> [-v] [TestClass[.test] ...]
 """
 
 import argparse
@@ -14,15 +14,10 @@ import tempfile
 import time
 import unittest
 
-TOOLS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tools")
-sys.path[:0] = [os.path.join(TOOLS, "programs"), os.path.join(TOOLS, "demo")]
-
-import compare  # noqa: E402  (needs the path above; so does all that follows)
-import linux  # noqa: E402
-import packages  # noqa: E402
-import servers  # noqa: E402
-import verdict  # noqa: E402
-from programs import Folders, Step  # noqa: E402
+from real_programs import compare, npm, outputs, servers, verdict
+from real_programs.linux import preload as linux
+from real_programs.program import Folders, Step
+from real_programs.system import PLAIN, STRATA, Failure
 
 
 class Setup:
@@ -36,7 +31,7 @@ def counted(code, *libraries):
         preload = ":".join(os.path.join(Setup.lib, library) for library in libraries)
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60,
                        env={**os.environ, "LD_PRELOAD": preload, "STRATA_STATS_FILE": file})
-        return linux.read_statistics(file)
+        return outputs.read_statistics(file)
 
 
 def on_strata(code):
@@ -115,8 +110,8 @@ class Comparing(unittest.TestCase):
                                      steps=(Step("step", ("-c", script)),), check=lambda folders: None, **more)
         result = {"problems": []}
         try:
-            compare.measure_program(linux.Linux(), program, [compare.PLAIN, compare.STRATA], 1, result, False)
-        except compare.Failure as failure:
+            compare.measure_program(linux.Linux(), program, [PLAIN, STRATA], 1, result, False)
+        except Failure as failure:
             result["problems"].append(str(failure))
         return " ".join(result["problems"])
 
@@ -150,16 +145,16 @@ class Comparing(unittest.TestCase):
         system = linux.Linux()
         executable, folders = system.prepare(program)
         plain, other = (compare.run_once(system, program, way, executable, folders)
-                        for way in (compare.PLAIN, compare.STRATA))
-        with self.assertRaisesRegex(compare.Failure, "standard error of step"):
-            compare.require_same_output(system, other, compare.STRATA, plain, folders)
+                        for way in (PLAIN, STRATA))
+        with self.assertRaisesRegex(Failure, "standard error of step"):
+            compare.require_same_output(system, other, STRATA, plain, folders)
 
     def test_a_child_without_strata_is_missed(self):
         self.assertEqual("", self.problem("/bin/true; exit 0", processes=2))
         self.assertIn("1 processes", self.problem("LD_PRELOAD= /bin/true; exit 0", processes=2))
 
     def test_a_missing_package_is_no_failure(self):
-        with self.assertRaisesRegex(packages.CannotBeHad, "strata-no-such-package"):
+        with self.assertRaisesRegex(npm.CannotBeHad, "strata-no-such-package"):
             self.problem("true", debian=("strata-no-such-package",))
 
 
@@ -182,26 +177,26 @@ class Servers(unittest.TestCase):
         def two():
             return len(server.processes()) == 2
         server = self.server("trap '' TERM; sleep 600 & wait; sleep 600", two)
-        with self.assertRaises(compare.Failure), server:
+        with self.assertRaises(Failure), server:
             pids = server.processes()
-            raise compare.Failure("in the middle")
+            raise Failure("in the middle")
         self.assertEqual(2, len(pids))
         self.assert_gone(pids)
 
     def test_strata_is_in_all_of_its_processes_or_in_none(self):
         preload = os.path.join(Setup.lib, os.path.basename(linux.PRELOAD))
         child = f"LD_PRELOAD={preload} sleep 600 & wait"
-        for mine, script, good in (("", "sleep 600 & wait", compare.PLAIN), (preload, "sleep 600 & wait", compare.STRATA),
+        for mine, script, good in (("", "sleep 600 & wait", PLAIN), (preload, "sleep 600 & wait", STRATA),
                                    ("", child, None), (preload, "LD_PRELOAD= sleep 600 & wait", None)):
             with self.subTest(f"{mine}: {script}"):
                 server = servers.Server("server", ["/bin/sh", "-c", script], {**os.environ, "LD_PRELOAD": mine},
                                         self.folders, lambda: self.child_is_up(server))
                 with server:
-                    for way in (compare.PLAIN, compare.STRATA):
+                    for way in (PLAIN, STRATA):
                         if way == good:
                             linux.require_served(server, way)
                         else:
-                            with self.assertRaises(compare.Failure):
+                            with self.assertRaises(Failure):
                                 linux.require_served(server, way)
 
     @staticmethod
@@ -212,7 +207,7 @@ class Servers(unittest.TestCase):
 
     def test_a_server_that_ends_at_once_is_a_failure_with_its_words(self):
         server = self.server("echo no such thing >&2; exit 3", lambda: False)
-        with self.assertRaisesRegex(compare.Failure, r"(?s)ended at once with code 3.*no such thing"), server:
+        with self.assertRaisesRegex(Failure, r"(?s)ended at once with code 3.*no such thing"), server:
             pass
 
     def test_one_that_does_not_end_or_ends_badly_is_a_failure(self):
@@ -222,7 +217,7 @@ class Servers(unittest.TestCase):
                 servers._STOP, before = 1, servers._STOP
                 self.addCleanup(setattr, servers, "_STOP", before)
                 server = self.server(script)
-                with self.assertRaisesRegex(compare.Failure, said), server:
+                with self.assertRaisesRegex(Failure, said), server:
                     while len(server.processes()) < 2:
                         time.sleep(0.01)
                     pids = server.processes()

@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
 """Strata with Microsoft's own ucrtbase.dll in the process, under Wine.
 
-    microsoft_test.py --bin <folder of strata-run.exe> --packages <cache> [--runner <command>] [-v]
-                      [TestClass[.test] ...]
+    PYTHONPATH=tools/workshop microsoft_test.py --bin <folder of strata-run.exe> --packages <cache>
+                      [--runner <command>] [-v] [TestClass[.test] ...]
 
-The programs of tests/programs that are built for the UCRT are put beside that DLL (tools/demo/microsoft.py says
-where it comes from), and Wine is asked to take it instead of its own. Every run has to show by Wine's log that
-it did. Exit code 77: the DLL cannot be had here, and nothing was tested.
+The programs of tests/programs that are built for the UCRT are put beside that DLL (microsoft.py in real_programs
+says where it comes from), and Wine is asked to take it instead of its own. Every run has to show by Wine's log
+that it did. Exit code 77: the DLL cannot be had here, and nothing was tested.
 """
 
 import argparse
 import os
-import pathlib
 import re
 import shutil
 import struct
@@ -19,13 +18,11 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "demo"))
-
-import microsoft  # noqa: E402  (needs the path above; so does the next)
-import packages  # noqa: E402
-from matrix_test import attached, late, parse  # noqa: E402
-from link_test import NOT_SERVED, SERVED  # noqa: E402
-from override_test import Case, Setup, launcher, overridden, plain, program, run  # noqa: E402
+from link_test import NOT_SERVED, SERVED
+from matrix_test import attached, late, parse
+from override_test import Case, Setup, launcher, overridden, plain, program, run
+from real_programs import npm
+from real_programs.windows import microsoft
 
 SKIPPED = 77
 DLL = microsoft.UCRT.name
@@ -215,7 +212,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="strata-microsoft-") as folder:
         try:
             set_up(os.path.abspath(options.bin), folder, os.path.abspath(options.packages))
-        except packages.CannotBeHad as missing:
+        except npm.CannotBeHad as missing:
             print(f"SKIPPED: {missing}")
             sys.exit(SKIPPED)
         print(f"  {DLL} {microsoft.UCRT.version}, of {microsoft.UCRT.package}")

@@ -12,11 +12,12 @@ same file, in a package that starts a service.
 import os
 import time
 
-import compare
-import linux
-import packages
-from programs import contains
-from servers import Server, answers, command
+from real_programs import outputs
+from real_programs.files import sha256_of_file
+from real_programs.linux import preload
+from real_programs.program import contains
+from real_programs.servers import Server, answers, command
+from real_programs.system import COUNTED, Failure, Run
 
 _SOCKET = 'redis.sock'
 _CONFIGURATION = f'''\
@@ -125,10 +126,10 @@ class _Session:
             os.remove(state)  # how often one has to look varies
             if 'rdb_bgsave_in_progress:0' in text:
                 if 'rdb_last_bgsave_status:ok' not in text:
-                    raise compare.Failure('the server could not save its data in the background')
+                    raise Failure('the server could not save its data in the background')
                 return
             time.sleep(0.02)
-        raise compare.Failure('the server was still saving after 60 s')
+        raise Failure('the server was still saving after 60 s')
 
     def benchmark(self, database, requests, tests, *more):
         self.client('benchmark', 'redis-benchmark', '--dbnum', database, '-d', '100', '-q', '-c', '20', '-P', '16',
@@ -147,7 +148,7 @@ def _serve(name, way, env, folders, more, work):
     words = [os.path.join(folders.work, 'redis-server'), 'redis.conf']
     is_up = answers(folders.work, _SOCKET, b'PING\r\n', b'+PONG')  # not while it loads its data
     with Server(name, words, env, folders, is_up) as server:
-        linux.require_served(server, way)
+        preload.require_served(server, way)
         work(_Session(name, server, env, folders))
     return server
 
@@ -174,8 +175,8 @@ def _reload(session):
 def run(program, way, executable, folders):
     os.symlink(executable, os.path.join(folders.work, 'redis-server'))
     statistics_file = os.path.join(folders.output, 'statistics.jsonl')
-    env = linux.environment(way, folders, statistics_file)
-    result = compare.Run()
+    env = preload.environment(way, folders, statistics_file)
+    result = Run()
     began = time.monotonic()
     first = _serve('filled', way, env, folders, '', lambda session: _fill(session, folders))
     command(['/usr/bin/redis-check-rdb', 'dump.rdb'], env, folders.work, os.path.join(folders.output, 'check.txt'))
@@ -183,16 +184,16 @@ def run(program, way, executable, folders):
     result.seconds = result.total_seconds = time.monotonic() - began
     result.cpu_seconds = first.cpu_seconds + second.cpu_seconds
     result.peak_bytes = max(first.peak_bytes, second.peak_bytes)
-    if way == compare.COUNTED:
-        result.statistics = linux.read_statistics(statistics_file)
+    if way == COUNTED:
+        result.statistics = outputs.read_statistics(statistics_file)
     logs = ('filled.out', 'reloaded.out')  # the child that saves writes into them, too
-    linux.digest_outputs(result, folders, way, dict.fromkeys(logs, _LOG_MASKS) | {
+    preload.digest_outputs(result, folders, way, dict.fromkeys(logs, _LOG_MASKS) | {
         'filled-benchmark.out': _BENCHMARK_MASKS, 'reloaded-benchmark.out': _BENCHMARK_MASKS}, lines_vary=logs)
     return result
 
 
 def _same_after_reload(folders):
-    answers = [packages.sha256_of_file(os.path.join(folders.output, f'{name}-answers.out'))
+    answers = [sha256_of_file(os.path.join(folders.output, f'{name}-answers.out'))
                for name in ('filled', 'reloaded')]
     if answers[0] != answers[1]:
         return 'a server that loaded what another had saved answers otherwise'
@@ -202,7 +203,7 @@ def _same_after_reload(folders):
     return contains('filled-fill', 'errors: 0')(folders)
 
 
-PROGRAM = linux.LinuxProgram(
+PROGRAM = preload.LinuxProgram(
     name='redis',
     what='redis-server with I/O threads, filled, under redis-benchmark, saved, and loaded again',
     executable='redis-server',

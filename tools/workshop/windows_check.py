@@ -3,9 +3,9 @@
 
     windows_check.py --bin <folder of strata-run.exe> [--runner <command>] [--node <node.exe>]
 
-cmd.exe works through tools/demo/commands.bat, Node.js (if there is one) through tools/demo/json.js, and Python
-makes JSON. Exit code and output must be the same with and without Strata, byte for byte, and Strata must
-serve 95 % of the heap calls from outside ntdll. The runner starts a Windows program: on Linux tools/wine.sh,
+cmd.exe works through commands.bat, Node.js (if there is one) through json.js (both in real_programs/scripts),
+and Python makes JSON. Exit code and output must be the same with and without Strata, byte for byte, and Strata
+must serve 95 % of the heap calls from outside ntdll. The runner starts a Windows program: on Linux tools/wine.sh,
 on Windows nothing. Exit codes: 0 all of it holds, 1 something does not, 2 wrong usage.
 """
 
@@ -17,12 +17,8 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DEMO = os.path.join(ROOT, 'tools', 'demo')
-sys.path.insert(0, DEMO)
-
-import report  # noqa: E402  (needs the path above)
-import verdict  # noqa: E402
+from real_programs import report, verdict
+from real_programs.paths import script
 
 TIMEOUT = 300  # seconds for one run
 
@@ -38,11 +34,11 @@ def windows_path(path):
 
 def programs(options):
     """Names, commands, and the exit codes that they must have."""
-    yield 'cmd', ['cmd', '/c', windows_path(os.path.join(DEMO, 'commands.bat'))], 7
+    yield 'cmd', ['cmd', '/c', windows_path(script('commands.bat'))], 7
     node = options.node or (shutil.which('node') if os.name == 'nt' else None)
     if node:
-        script = windows_path(os.path.join(DEMO, 'json.js'))
-        yield 'node', [windows_path(node), script, '2', '4000'], 0
+        work = windows_path(script('json.js'))
+        yield 'node', [windows_path(node), work, '2', '4000'], 0
     if os.name == 'nt':
         yield 'python', [sys.executable, '-c', _PYTHON], 0
 

@@ -12,8 +12,8 @@ import re
 import shutil
 import struct
 
-import packages
-from packages import Package
+from real_programs import npm
+from real_programs.npm import Package
 
 SIGNATURE = bytes.fromhex('8b1202b96a612038727b930214d7a03213f5b9e6efae3318ee3b2dce24b36aae')
 SARIF = Package('@microsoft/sarif-multitool-win32', '2.2.2')
@@ -104,17 +104,17 @@ def bundled_file(path, name):
 
 def fetch(dll, cache):
     """The path of a DLL, fetched when it is not there yet. Raises CannotBeHad."""
-    folder = packages.fetch(dll.package, cache)
+    folder = npm.fetch(dll.package, cache)
     path = os.path.join(folder, dll.path)
     if not dll.path:
         path = os.path.join(folder, 'unbundled-' + dll.name)
         if not os.path.exists(path):
             program = os.path.join(folder, SARIF_PROGRAM)
-            packages.check(program, SARIF_SHA256, dll.package)
+            npm.check(program, SARIF_SHA256, dll.package)
             with open(f'{path}.{os.getpid()}', 'wb') as file:
                 file.write(bundled_file(program, dll.name))
             os.rename(file.name, path)
-    packages.check(path, dll.sha256, dll.package)
+    npm.check(path, dll.sha256, dll.package)
     return path
 
 

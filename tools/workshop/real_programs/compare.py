@@ -1,121 +1,25 @@
-"""Runs a program plain and on Strata, again and again, and compares all that it leaves behind.
+"""Runs a program plain and on Strata, again and again, and compares all that it leaves behind."""
 
-What differs between the worlds that programs come from, Windows under Wine (demo.py) and Linux
-(tools/programs/native.py), is in a System.
-"""
-
-import dataclasses
-import hashlib
 import os
 import re
 import shutil
 import statistics
 import time
 
-import measure
-import packages
-import report
-import verdict
-from programs import files_below
+from real_programs import report, verdict, watch
+from real_programs.files import files_below, sha256_of_file
+from real_programs.outputs import digest_of_output, require_no_fatal, tail
+from real_programs.paths import ROOT
+from real_programs.system import COUNTED, PLAIN, STRATA, Failure, Run
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TIMEOUT = 300  # seconds for one start of a program
 MORE_PAIRS_UNTIL = 120  # seconds after a program's first pair; on a busy machine they would not help
 
-# The ways to run a program. Counting the heap calls takes time, so that is a run of its own.
-PLAIN, STRATA, COUNTED = 'plain', 'strata', 'counted'
 _began = time.monotonic()
 
 
 def say(text):
     print(f'[{time.monotonic() - _began:4.0f} s] {text}', flush=True)
-
-
-class Failure(Exception):
-    """A program did not do what it should have; the text is for the reader."""
-
-
-@dataclasses.dataclass
-class Run:
-    """All steps of a program, done once."""
-    seconds: float = 0.0
-    total_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_bytes: int = 0
-    statistics: list = dataclasses.field(default_factory=list)  # when counted: one record a process
-    digests: dict = dataclasses.field(default_factory=dict)     # of all output: name -> SHA-256
-
-
-class System:
-    """What a world has to say about its programs."""
-
-    kind = ''                      # which columns and notes report.py prints
-    counting_prints = False        # in a counted run the figures are printed among the errors
-    min_share_served = verdict.MIN_SHARE_SERVED
-
-    def prepare(self, program):
-        """Fetches what it needs; its executable as its world names it, and its Folders. CannotBeHad."""
-        raise NotImplementedError
-
-    def command(self, program, way, executable, step, folders):
-        """The words of a command that does one step."""
-        raise NotImplementedError
-
-    def environment(self, program, way, statistics_file, folders):
-        raise NotImplementedError
-
-    def settle(self, program, step, way, stderr):
-        """Takes out of a step's errors what the system has written there. Raises Failure."""
-
-    def process_name(self, program):
-        """That of the processes to be measured; None: all of them."""
-        raise NotImplementedError
-
-    def read_statistics(self, program, path):
-        """What the program's processes counted."""
-        raise NotImplementedError
-
-    def check_statistics(self, program, records):
-        """What is wrong with those of all steps, or None."""
-        return None
-
-    def figures(self, records):
-        """What else of them is worth a column, by its name."""
-        return {}
-
-
-def passed_on():
-    """This process's environment. Strata is left to its defaults, whatever that may ask of it."""
-    return {name: value for name, value in os.environ.items()
-            if not name.startswith('STRATA_') or name.startswith('STRATA_WINE')}
-
-
-def tail(path, lines=12):
-    try:
-        with open(path, encoding='utf-8', errors='replace') as file:
-            return ''.join('\n         | ' + line.rstrip() for line in file.readlines()[-lines:])
-    except OSError:
-        return ''
-
-
-def digest_of_output(path, masks=(), lines_vary=False):
-    """Of a file of output, without what may vary in it."""
-    if not masks and not lines_vary:
-        return packages.sha256_of_file(path)
-    with open(path, 'rb') as file:
-        text = file.read()
-    for mask in masks:
-        text = re.sub(mask.encode(), b'*', text)
-    if lines_vary:
-        text = b'\n'.join(sorted(text.split(b'\n')))
-    return hashlib.sha256(text).hexdigest()
-
-
-def require_no_fatal(step, way, stderr):
-    with open(stderr, encoding='utf-8', errors='replace') as file:
-        for line in file:
-            if 'strata: fatal' in line:
-                raise Failure(f'{step} ({way}) said: {line.strip()}')
 
 
 def require_good_output(program, way, folders):
@@ -128,9 +32,9 @@ def _run_step(system, program, step, way, executable, folders, run):
     stdout = os.path.join(folders.output, f'{step.name}.out')
     stderr = os.path.join(folders.output, f'{step.name}.err')
     statistics_file = os.path.join(folders.output, f'{step.name}.jsonl')
-    done = measure.run(system.command(program, way, executable, step, folders),
-                       system.process_name(program), cwd=folders.work, stdout=stdout, stderr=stderr,
-                       env=system.environment(program, way, statistics_file, folders), timeout=TIMEOUT)
+    done = watch.run(system.command(program, way, executable, step, folders),
+                     system.process_name(program), cwd=folders.work, stdout=stdout, stderr=stderr,
+                     env=system.environment(program, way, statistics_file, folders), timeout=TIMEOUT)
     if done.exit_code != step.exit_code:
         how = f'was ended after {TIMEOUT} s' if done.exit_code == -1 else \
             f'ended with code {done.exit_code} instead of {step.exit_code}'
@@ -151,7 +55,7 @@ def _run_step(system, program, step, way, executable, folders, run):
     run.digests[f'standard output of {step.name}'] = digest_of_output(
         stdout, program.masks, program.lines_vary)
     if way != COUNTED or not system.counting_prints:
-        run.digests[f'standard error of {step.name}'] = packages.sha256_of_file(stderr)
+        run.digests[f'standard error of {step.name}'] = sha256_of_file(stderr)
 
 
 def run_once(system, program, way, executable, folders):
@@ -169,7 +73,7 @@ def run_once(system, program, way, executable, folders):
         require_good_output(program, way, folders)
         for name, path in files_below(folders.work).items():
             if not any(re.fullmatch(varying, name) for varying in program.files_vary):
-                run.digests[name] = packages.sha256_of_file(path)
+                run.digests[name] = sha256_of_file(path)
     wrong = system.check_statistics(program, run.statistics) if way == COUNTED else None
     if wrong:
         raise Failure(wrong)

@@ -1,16 +1,17 @@
-"""The part of tools/programs.sh that runs and compares: the demo's, with more programs."""
+"""The part of tools/programs.sh that runs and compares: more programs than the demo's, none judged by time."""
 
 import argparse
 import json
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'demo'))
-
-import compare  # noqa: E402  (needs the path above; so does all that follows)
-import packages  # noqa: E402
-import report  # noqa: E402
-from compare import PLAIN, ROOT, STRATA, say  # noqa: E402
+from real_programs import report, session
+from real_programs.compare import say
+from real_programs.linux.linux_set import LinuxSet
+from real_programs.paths import ROOT
+from real_programs.system import PLAIN, STRATA
+from real_programs.windows import catalogue
+from real_programs.windows.wine_set import WineSet
 
 DOCUMENT = os.path.join(ROOT, 'docs', 'programs.md')
 FAILED, SKIPPED = 1, 3
@@ -18,36 +19,13 @@ FAILED, SKIPPED = 1, 3
 
 def the_set(native):
     """Which programs, and what there is to know about them."""
-    if native:
-        from linux import LinuxSet
-        return LinuxSet()
-    from wine_set import WineSet
-    return WineSet()
+    return LinuxSet() if native else WineSet(catalogue.PROGRAMS, catalogue.QUICK)
 
 
 def choose(programs, options):
     if options.program:
         return [program for program in programs.programs if program.name in options.program]
     return [program for program in programs.programs if not options.quick or program.name in programs.quick]
-
-
-def run_program(programs, program, about, options):
-    result = {'kind': programs.system.kind, 'about': about, 'program': program.name,
-              'executable': program.executable, 'what': program.what,
-              'package': programs.origin(program), 'pairs_asked': options.runs, 'problems': []}
-    unfit = programs.unfit(program)
-    if unfit:
-        result['skipped'] = unfit
-        return result
-    try:
-        # Time and memory are shown, not judged: that takes a quiet machine, and the demo does it.
-        compare.measure_program(programs.system, program, [PLAIN, STRATA], options.runs, result,
-                                judge_time=False, first_counts=options.native and options.quick)
-    except packages.CannotBeHad as missing:
-        result['skipped'] = str(missing)
-    except compare.Failure as problem:
-        result['problems'].append(str(problem))
-    return result
 
 
 def result_file(programs, name):
@@ -123,22 +101,15 @@ def main():
     if options.packages:
         list_packages(chosen, options.packages)
         return 0
-    for path in programs.files:
-        if not os.path.exists(path):
-            say(f'{os.path.relpath(path, ROOT)} is not there: build the preset {programs.preset} first')
-            return FAILED
+    if not session.is_built(programs, f'build the preset {programs.preset} first'):
+        return FAILED
     about = programs.about()
     say(f'{len(chosen)} programs, under {about}')
-    results = []
-    with programs.awake():
-        for program in chosen:
-            result = run_program(programs, program, about, options)
-            results.append(result)
-            keep(programs, result)
-            for problem in result['problems']:
-                say(f'{program.name}: FAILED: {problem}')
-            if 'skipped' in result:
-                say(f'{program.name}: SKIPPED: {result["skipped"]}')
+    # Time and memory are shown, not judged: that takes a quiet machine, and the demo does it.
+    results = session.run(
+        programs, chosen, [PLAIN, STRATA], options.runs, facts={'kind': programs.system.kind, 'about': about},
+        skipping=True, done=lambda result: keep(programs, result), judge_time=False,
+        first_counts=options.native and options.quick)
 
     place = os.path.relpath(programs.results, ROOT)
     with open(os.path.join(programs.results, 'results.md'), 'w', encoding='utf-8') as file:

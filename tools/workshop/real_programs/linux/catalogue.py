@@ -2,18 +2,12 @@
 
 import os
 
-import linux_inputs
-import nginx_server
-import redis_server
-from linux import LinuxProgram
-from programs import Step, contains
+from real_programs.linux import inputs, nginx, redis
+from real_programs.linux.preload import LinuxProgram
+from real_programs.paths import script
+from real_programs.program import Step, contains
 
-_HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'native')
 _GOOGLETEST = '/usr/src/googletest/googletest'
-
-
-def _work(name):
-    return os.path.join(_HERE, name)
 
 
 def _lines_are_back(folders):
@@ -25,18 +19,18 @@ def _lines_are_back(folders):
 def _is_sorted(folders):
     with open(os.path.join(folders.work, 'sorted.txt'), 'rb') as file:
         keys = [int(line.split(b' ', 2)[1]) for line in file]
-    return None if len(keys) == linux_inputs.LINES and keys == sorted(keys) else 'sorted.txt is not in order'
+    return None if len(keys) == inputs.LINES and keys == sorted(keys) else 'sorted.txt is not in order'
 
 
 PROGRAMS = (
-    redis_server.PROGRAM,
+    redis.PROGRAM,
     LinuxProgram(
         name='sqlite',
         what='sqlite3 fills a database with indexes, JSON and full-text search, asks it, and tidies up (work.sql)',
         executable='sqlite3',
         path='/usr/bin/sqlite3',
         debian=('sqlite3',),
-        steps=(Step('database', ('-batch', 'words.db', f'.read {_work("work.sql")}')),),
+        steps=(Step('database', ('-batch', 'words.db', f'.read {script("work.sql")}')),),
         check=contains('database', '\nok\n'),
     ),
     LinuxProgram(
@@ -45,7 +39,7 @@ PROGRAMS = (
         executable='lua5.4',
         path='/usr/bin/lua5.4',
         debian=('lua5.4',),
-        steps=(Step('lua', (_work('work.lua'), '3', '20000')),),
+        steps=(Step('lua', (script('work.lua'), '3', '20000')),),
         check=contains('lua', 'round 3:'),
     ),
     LinuxProgram(
@@ -54,7 +48,7 @@ PROGRAMS = (
         executable='ruby',
         path='/usr/bin/ruby',
         debian=('ruby',),
-        steps=(Step('ruby', (_work('work.rb'), '1', '4000')),),
+        steps=(Step('ruby', (script('work.rb'), '1', '4000')),),
         check=contains('ruby', 'child: '),
         processes=2,
         threads=2,
@@ -66,7 +60,7 @@ PROGRAMS = (
         path='/usr/bin/python3',
         debian=('python3',),
         environment=(('PYTHONMALLOC', 'malloc'), ('PYTHONDONTWRITEBYTECODE', '1')),
-        steps=(Step('python', (_work('work.py'), '4000')),),
+        steps=(Step('python', (script('work.py'), '4000')),),
         check=contains('python', 'process 1: '),
         processes=3,
         threads=3,
@@ -93,14 +87,14 @@ PROGRAMS = (
         path='/bin/sh',
         debian=('git', 'coreutils'),
         tree='git',
-        make_inputs=linux_inputs.commits,
-        steps=(Step('git', (_work('git.sh'), '{tree}/stream')),),
+        make_inputs=inputs.commits,
+        steps=(Step('git', (script('git.sh'), '{tree}/stream')),),
         check=contains('git', ' side 3'),
         files_vary=(r'.*/\.git/index',),  # it has the times of files
         processes=50,
         threads=2,
     ),
-    nginx_server.PROGRAM,
+    nginx.PROGRAM,
     LinuxProgram(
         name='xz',
         what='xz packs and unpacks 12 MB with two threads',
@@ -108,7 +102,7 @@ PROGRAMS = (
         path='/bin/sh',
         debian=('xz-utils',),
         tree='lines',
-        make_inputs=linux_inputs.text_to_pack,
+        make_inputs=inputs.text_to_pack,
         steps=(
             Step('pack', ('-c', 'exec xz -T2 -1 --block-size=2MiB -c {tree}/lines.txt >lines.txt.xz')),
             Step('unpack', ('-c', 'exec xz -d -T2 -k lines.txt.xz')),
@@ -123,7 +117,7 @@ PROGRAMS = (
         path='/usr/bin/sort',
         debian=('coreutils',),
         tree='lines',
-        make_inputs=linux_inputs.text_to_pack,
+        make_inputs=inputs.text_to_pack,
         steps=(Step('sort', ('--parallel=2', '-S', '40M', '-k2,2n', '-o', 'sorted.txt', '{tree}/lines.txt')),),
         check=_is_sorted,
     ),
@@ -134,7 +128,7 @@ PROGRAMS = (
         path='/usr/bin/perl',
         debian=('perl',),
         environment=(('PERL_HASH_SEED', '0'),),
-        steps=(Step('perl', (_work('work.pl'), '2', '40000')),),
+        steps=(Step('perl', (script('work.pl'), '2', '40000')),),
         check=contains('perl', 'round 2:'),
     ),
     LinuxProgram(
@@ -143,7 +137,7 @@ PROGRAMS = (
         executable='z3',
         path='/usr/bin/z3',
         debian=('z3',),
-        steps=(Step('solve', (_work('work.smt2'),)),),
+        steps=(Step('solve', (script('work.smt2'),)),),
         check=contains('solve', '\nunsat\nunsat\n'),
     ),
 )

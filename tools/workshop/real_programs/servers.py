@@ -9,8 +9,9 @@ import socket
 import subprocess
 import time
 
-import compare
-import measure
+from real_programs import watch
+from real_programs.outputs import tail
+from real_programs.system import Failure
 
 TIMEOUT = 240  # seconds for one command
 _START, _STOP = 30, 30  # seconds for a server
@@ -27,14 +28,14 @@ def command(words, env, cwd, output, errors=None, given=None):
     with open(output, 'ab') as out, open(errors or output, 'ab') as err:
         try:
             done = subprocess.run(words, cwd=cwd, env=env, stdout=out, stderr=err, timeout=TIMEOUT,
-                                  preexec_fn=measure.unblock_sigchld, input=given,
+                                  preexec_fn=watch.unblock_sigchld, input=given,
                                   **({'stdin': subprocess.DEVNULL} if given is None else {}))
             code = done.returncode
         except subprocess.TimeoutExpired:
             code = f'none after {TIMEOUT} s'
     if code != 0:
-        raise compare.Failure(f'{os.path.basename(words[0])} ended with code {code}:' + compare.tail(output)
-                              + (compare.tail(errors) if errors else ''))
+        raise Failure(f'{os.path.basename(words[0])} ended with code {code}:' + tail(output)
+                              + (tail(errors) if errors else ''))
 
 
 def free_port():
@@ -73,7 +74,7 @@ class Server:
 
     @staticmethod
     def _in_child():
-        measure.unblock_sigchld()
+        watch.unblock_sigchld()
         # If this process is killed, its servers end, too, and properly.
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
@@ -99,7 +100,7 @@ class Server:
         return answers.pop() if len(answers) == 1 else None
 
     def note_peak(self):
-        self.peak_bytes = max(map(measure.peak_bytes, self.processes()), default=0)
+        self.peak_bytes = max(map(watch.peak_bytes, self.processes()), default=0)
 
     def stop(self, how=signal.SIGTERM):
         """Asks it to end, if `how` is a signal, and waits for its end. Failure unless it ends with 0."""
@@ -129,7 +130,7 @@ class Server:
         raise self._failure(f'{failed} within {seconds} s')
 
     def _failure(self, text):
-        return compare.Failure(f'{self.name} {text}:' + compare.tail(self.stdout) + compare.tail(self.stderr))
+        return Failure(f'{self.name} {text}:' + tail(self.stdout) + tail(self.stderr))
 
     def _kill(self):
         # The group outlives its first process, and its number is not given out again before its end.

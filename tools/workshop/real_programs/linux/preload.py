@@ -5,25 +5,22 @@ The heap calls are counted in a run of its own, by libstrata-count.so between th
 it has got from the system.
 """
 
-import contextlib
 import dataclasses
-import json
 import os
-import platform
-import shutil
 import subprocess
 from typing import Callable
 
-import compare
-import packages
-from compare import COUNTED, PLAIN, ROOT
-from programs import Folders, Program, files_below
+from real_programs import npm, outputs
+from real_programs.files import appearing_whole, files_below
+from real_programs.paths import ROOT
+from real_programs.program import Folders, Program
+from real_programs.system import COUNTED, PLAIN, Failure, System
 
 LIBRARIES = os.path.join(ROOT, 'build', 'native', 'lib')
 PRELOAD = os.path.join(LIBRARIES, 'libstrata-preload.so')
 COUNT = os.path.join(LIBRARIES, 'libstrata-count.so')
 PLACE = os.path.join(ROOT, 'build', 'programs', 'native')
-# Packages of services: unpacked here by tools/lib.sh, since installing them would start the service.
+# Packages of services: unpacked here by lib.sh, since installing them would start the service.
 UNPACKED = os.path.join(ROOT, 'build', 'deps', 'debian')
 PATH = '/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -78,14 +75,7 @@ def temporary(folders):
     return os.path.join(os.path.dirname(folders.work), 'temporary')
 
 
-def read_statistics(path):
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding='utf-8') as file:
-        return [json.loads(line) for line in file if line.strip()]
-
-
-class Linux(compare.System):
+class Linux(System):
     kind = 'native'
     # Every call of a Linux program comes through the same few names: there is no excuse for one that Strata
     # does not serve.
@@ -100,13 +90,12 @@ class Linux(compare.System):
             missing.insert(0, program.debian[0])
         if missing:
             names = ', '.join(dict.fromkeys(missing))
-            raise packages.CannotBeHad(f'Debian packages that are missing and could not be had: {names}')
+            raise npm.CannotBeHad(f'Debian packages that are missing and could not be had: {names}')
         tree = os.path.join(PLACE, program.tree)
         if program.make_inputs is not None and not os.path.isdir(tree):
-            shutil.rmtree(tree + '.part', ignore_errors=True)
-            os.makedirs(tree + '.part')
-            program.make_inputs(tree + '.part')
-            os.rename(tree + '.part', tree)
+            with appearing_whole(tree) as part:
+                os.mkdir(part)
+                program.make_inputs(part)
         base = os.path.join(PLACE, 'runs', program.name)
         folders = Folders(os.path.join(base, 'work'), os.path.join(base, 'output'), tree)
         os.makedirs(temporary(folders), exist_ok=True)
@@ -122,7 +111,7 @@ class Linux(compare.System):
         return None
 
     def read_statistics(self, program, path):
-        return read_statistics(path)
+        return outputs.read_statistics(path)
 
     def check_statistics(self, program, records):
         for record in records:
@@ -138,43 +127,11 @@ class Linux(compare.System):
         return {'processes': len(records), 'threads': max((record['threads'] for record in records), default=0)}
 
 
-class LinuxSet:
-    """All of them, for main.py."""
-
-    def __init__(self):
-        from linux_catalogue import PROGRAMS, QUICK  # it needs what stands above
-        self.programs, self.quick = PROGRAMS, QUICK
-        self.system = Linux()
-        self.results = PLACE
-        self.begin = '<!-- begin of the native results: tools/programs.sh --native --update-docs writes them -->'
-        self.end = '<!-- end of the native results -->'
-        self.files = (PRELOAD, COUNT)
-        self.preset = 'native'
-
-    def about(self):
-        """Where the programs run."""
-        release = platform.freedesktop_os_release() if os.path.exists('/etc/os-release') else {}
-        return f'{release.get("PRETTY_NAME", "Linux")}, {" ".join(platform.libc_ver())}'
-
-    def awake(self):
-        return contextlib.nullcontext()
-
-    def unfit(self, program):
-        """Why it cannot run here, or None."""
-        return None
-
-    def origin(self, program):
-        return version(program)
-
-    def describe(self, program):
-        return f'{program.what} ({", ".join(program.debian)})'
-
-
 def require_served(server, way):
     """Whether Strata is in all processes of a server that has just come up, or, run as it is, in none."""
     there = server.has_mapped(os.path.basename(PRELOAD))
     if there is not (way != PLAIN):
-        raise compare.Failure(f'{server.name} ({way}): Strata is {"" if there else "not "}in the server\'s processes')
+        raise Failure(f'{server.name} ({way}): Strata is {"" if there else "not "}in the server\'s processes')
 
 
 def digest_outputs(run, folders, way, masks, lines_vary=()):
@@ -182,6 +139,6 @@ def digest_outputs(run, folders, way, masks, lines_vary=()):
     of a file's name say, and of the lines in any order where `lines_vary` names the file."""
     for name, path in files_below(folders.output).items():
         if name.endswith('.err'):
-            compare.require_no_fatal(name, way, path)
+            outputs.require_no_fatal(name, way, path)
         if name.endswith(('.out', '.err')):
-            run.digests[name] = compare.digest_of_output(path, masks.get(name, ()), name in lines_vary)
+            run.digests[name] = outputs.digest_of_output(path, masks.get(name, ()), name in lines_vary)
