@@ -24,8 +24,8 @@
 # STRATA_JOBS   how many compilers run at once   (default: the number of processors)
 # STRATA_WINE   the Wine of --wine system        (default: wine)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$STRATA_ROOT/bench/wine10.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
+. "$STRATA_ROOT/tools/workshop/wine10.sh"
 . "$STRATA_ROOT/tools/workshop/real_programs.sh"
 
 quick=(--rounds 6 --workload-rounds 6 --memory-rounds 5 --spike-rounds 2 --min-time 0.004 --percent 10

@@ -5,7 +5,7 @@
 #
 # STRATA_CLANG_FORMAT   the command   (default: clang-format-19)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 
 mode=(--dry-run -Werror)
 if [ "${1:-}" = --fix ]; then

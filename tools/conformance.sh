@@ -8,8 +8,8 @@
 #
 # The results stay in build/conformance/<wine>/: system.json, strata.json, override.json.
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$STRATA_ROOT/bench/wine10.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
+. "$STRATA_ROOT/tools/workshop/wine10.sh"
 cd "$STRATA_ROOT"
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Which lines of allocator/ the tests run: builds the tests with gcc's counters, runs them, and reports the
 # share of lines per folder. Fails when less than 95 % were run, or when a line that was not has no
-# explanation in tools/coverage/explained.txt, or when an explanation there explains nothing.
+# explanation in tools/workshop/coverage/explained.txt, or when an explanation there explains nothing.
 #
 #   tools/coverage.sh              natively: everything but override/ and os/windows/
 #   tools/coverage.sh --wine       those two, by the unit tests under Wine. Reported only: the DLL has no C
@@ -11,7 +11,7 @@
 #
 # STRATA_JOBS   how many compilers and tests run at once   (default: the number of processors)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 cd "$STRATA_ROOT"
 
 wine=0 run=1
@@ -56,7 +56,7 @@ configure() {
   local flags='-O0 -g --coverage -fprofile-update=atomic'
   cmake --preset "$preset" -B "$build" -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_C_FLAGS="--coverage" -DCMAKE_CXX_FLAGS="$flags" \
-    -DSTRATA_COVERAGE_DUMP="$STRATA_ROOT/tools/coverage/dump.cpp"
+    -DSTRATA_COVERAGE_DUMP="$STRATA_ROOT/tools/workshop/coverage/dump.cpp"
 }
 
 if [ "$run" -eq 1 ]; then
@@ -68,4 +68,4 @@ if [ "$run" -eq 1 ]; then
   STRATA_SHOW='tests passed|^\s+[0-9]+ - ' \
     strata_step "coverage: test" ctest --test-dir "$build" -j "$jobs" --output-on-failure "${selection[@]}"
 fi
-python3 -B tools/coverage/report.py --gcov "$gcov" --build "$build" "${report[@]}"
+python3 -B tools/workshop/coverage/report.py --gcov "$gcov" --build "$build" "${report[@]}"

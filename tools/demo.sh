@@ -16,7 +16,7 @@
 # STRATA_JOBS   how many compilers run at once   (default: the number of processors)
 # STRATA_WINE   the Wine to use                  (default: wine)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 . "$STRATA_ROOT/tools/workshop/real_programs.sh"
 
 build=1

@@ -23,8 +23,8 @@
 # STRATA_JOBS   how many compilers run at once   (default: the number of processors)
 # STRATA_WINE   the system's Wine                (default: wine)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$STRATA_ROOT/bench/wine10.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
+. "$STRATA_ROOT/tools/workshop/wine10.sh"
 . "$STRATA_ROOT/tools/workshop/real_programs.sh"
 
 wine=
@@ -125,7 +125,7 @@ if [ "$wine" = 10 ]; then
   flock -n 9 || { strata_say "another run of this script uses build/wine10: wait for its end"; exit 1; }
   if wine10_prepare && trap unmount_all EXIT && mount_folder build/demo &&
      mount_folder build/windows/bin && mount_folder tools/workshop/real_programs/scripts ro; then
-    export STRATA_WINE=$STRATA_ROOT/tools/wine10_exec.sh
+    export STRATA_WINE=$STRATA_ROOT/tools/workshop/wine10_exec.sh
   else
     strata_say "WINE 10 IS NOT TO BE HAD HERE: ${wine10_why:-its folders could not be mounted}."
     strata_say "Taking the system's Wine; the programs that need Wine 10 are skipped."

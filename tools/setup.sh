@@ -5,7 +5,7 @@
 #
 #   tools/setup.sh [--quiet]
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 
 case "${1:-}" in
   '') quiet=0 ;;

@@ -15,7 +15,7 @@
 #
 # STRATA_JOBS   how many compilers and tests run at once   (default: the number of processors)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 cd "$STRATA_ROOT"
 
 minutes=10 parts=

@@ -17,7 +17,7 @@
 #
 # The test run (tools/test.sh) has the same tests with small counts.
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 cd "$STRATA_ROOT"
 
 

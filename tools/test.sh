@@ -10,7 +10,7 @@
 #
 # STRATA_JOBS   how many compilers and tests run at once   (default: the number of processors)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 
 presets=(windows native native-asan native-tsan)
 ctest_options=()

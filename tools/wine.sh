@@ -12,7 +12,7 @@
 # STRATA_WINEPREFIX  the folder of the prefix                  (default: build/wineprefix)
 # WINEDEBUG          what Wine itself reports                  (default: -all)
 set -eu
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 strata_wine_env
 case "${1:-}" in
   --prepare)

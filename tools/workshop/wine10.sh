@@ -1,7 +1,6 @@
 # Wine 10 in a folder of its own, build/wine10: a small Debian 13 that programs are started in by chroot.
 # Its default heap has a low-fragmentation heap and its C runtimes use the process heap, as on Windows;
-# Debian 12's Wine has neither, and anything looks fast beside it. Sourced by tools/bench.sh, after
-# tools/lib.sh.
+# Debian 12's Wine has neither, and anything looks fast beside it. Sourced after lib.sh.
 
 wine10_root=$STRATA_BUILD/wine10
 wine10_release=trixie

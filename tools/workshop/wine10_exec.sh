@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs Wine inside build/wine10 (bench/wine10.sh makes it) with the caller's current folder and environment:
+# Runs Wine inside build/wine10 (wine10.sh makes it) with the caller's current folder and environment:
 #
-#   tools/wine10_exec.sh program.exe [argument...]
+#   tools/workshop/wine10_exec.sh program.exe [argument...]
 #
 # Folders of this machine are seen there only where the caller has mounted them. STRATA_WINE10_USER, a
 # number, runs it as that user, with a prefix of its own; otherwise as root.
 set -eu
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/wine10
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/wine10
 as=()
 home=/root
 prefix=/root/prefix

@@ -1,7 +1,7 @@
-# Shell functions shared by the scripts of this folder. Source it:  . "$(dirname "$0")/lib.sh"
+# Shell functions shared by the scripts of tools/, which source it.
 # Sets STRATA_ROOT (the top of the source tree); everything written goes below $STRATA_ROOT/build.
 
-STRATA_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+STRATA_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 STRATA_BUILD=$STRATA_ROOT/build
 STRATA_DEPS=$STRATA_BUILD/deps
 STRATA_LOGS=$STRATA_BUILD/logs

@@ -18,8 +18,8 @@ import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-EXPLAINED = ROOT / "tools/coverage/explained.txt"
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+EXPLAINED = pathlib.Path(__file__).with_name("explained.txt")
 LIMIT = 95.0
 
 

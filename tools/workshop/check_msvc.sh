@@ -4,8 +4,8 @@
 # Linux, so MinGW's stand in for them: errors in those do not count, and what Microsoft's linker, library
 # and own compiler say remains to be seen. Needs clang-19, MinGW-w64's GCC, and a configured preset windows.
 #
-#   tools/check_msvc.sh [file.cpp ...]      all files: a few minutes
-#   tools/check_msvc.sh --help
+#   tools/workshop/check_msvc.sh [file.cpp ...]      all files: a few minutes
+#   tools/workshop/check_msvc.sh --help
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 if [ "${1:-}" = --help ]; then
