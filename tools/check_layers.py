@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Checks the rules of the source tree that a compiler does not check.
 
-  order      a file of allocator/<layer>/ includes only from its own layer and those before it
+  order      a file of allocator/<layer>/ includes only from its own layer and those before it in
+             allocator/layers.txt
+  table      the table of layers in allocator/README.md has the same layers in the same order
   spelling   a quoted include names a file as "<layer>/<file>", and that file exists
   cycle      no header includes itself, on whatever way
   windows    <windows.h> and its kin stand only in os/, api/, override/, tools/, tests/ and bench/,
@@ -19,13 +21,13 @@ import re
 import sys
 import tempfile
 
-LAYERS = ["base", "os", "arena", "slab", "store", "cache", "heap", "api", "observe", "override"]
 WINDOWS_ALLOWED_LAYERS = {"os", "api", "override"}
 WINDOWS_PUBLIC_HEADER = "strata/heap_api.h"
 WINDOWS_HEADERS = re.compile(
     r"^(windows|winternl|winnt|winbase|windef|minwindef|heapapi|memoryapi|psapi|dbghelp|tlhelp32|"
     r"ntstatus|ntdef|processthreadsapi|synchapi|libloaderapi|evntprov|bcrypt)\.h$",
     re.IGNORECASE)
+TABLE_ROW = re.compile(r"^\| `(\w+)` \|")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)')
 HEADERS = {".h", ".hpp"}
 SOURCES = {".c", ".cc", ".cpp"}
@@ -56,6 +58,8 @@ class Tree:
         self.root = pathlib.Path(root).resolve()
         self.allocator = self.root / "allocator"
         self.public = self.root / "include"
+        words = (self.allocator / "layers.txt").read_text(encoding="utf-8").splitlines()
+        self.layers = [word for word in words if word and not word.startswith("#")]
         self.errors = []
         self.warnings = []
 
@@ -71,20 +75,31 @@ class Tree:
 
     def check_layer_file(self, path):
         layer = path.relative_to(self.allocator).parts[0]
-        if layer not in LAYERS:
-            self.error("order", path, 1, f"'{layer}' is not a layer ({', '.join(LAYERS)})")
+        if layer not in self.layers:
+            self.error("order", path, 1, f"'{layer}' is not a layer ({', '.join(self.layers)})")
             return
         for number, name, quoted in includes_of(path):
             first = name.split("/")[0]
             if brings_windows(name) and layer not in WINDOWS_ALLOWED_LAYERS:
                 self.error("windows", path, number, f"<{name}> may not stand in {layer}/")
-            if first in LAYERS and "/" in name and (quoted or self.target(name)):
-                if LAYERS.index(first) > LAYERS.index(layer):
+            if first in self.layers and "/" in name and (quoted or self.target(name)):
+                if self.layers.index(first) > self.layers.index(layer):
                     self.error("order", path, number, f'{layer}/ must not know {first}/: "{name}"')
                 elif self.target(name) is None:
                     self.error("spelling", path, number, f'there is no "{name}"')
             elif quoted and first != "strata":
                 self.error("spelling", path, number, f'"{name}": write it as "<layer>/<file>"')
+
+    def check_table(self):
+        path = self.allocator / "README.md"
+        rows = {}
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if match := TABLE_ROW.match(line):
+                rows[match[1]] = number
+        if list(rows) != self.layers:
+            number = next(iter(rows.values()), 1)
+            self.error("table", path, number, f"the layers are {', '.join(rows)} here, and "
+                                              f"{', '.join(self.layers)} in layers.txt")
 
     def check_public_file(self, path):
         for number, name, quoted in includes_of(path):
@@ -131,6 +146,7 @@ class Tree:
         for path in public_files:
             self.check_public_file(path)
         self.check_cycles(layer_files + public_files)
+        self.check_table()
         others = [p for folder in ("tests", "bench", "tools") for p in files_below(self.root / folder)]
         self.check_sizes(layer_files + public_files + others)
         return len(layer_files) + len(public_files)
@@ -138,7 +154,10 @@ class Tree:
 
 def self_test():
     """Makes a tree with one violation of each kind, and a clean one, and sees what is found."""
+    layers = ("base", "os", "slab", "heap", "api")
     clean = {
+        "allocator/layers.txt": "# a comment\n" + "".join(f"{name}\n" for name in layers),
+        "allocator/README.md": "| folder |\n|---|\n" + "".join(f"| `{n}` |\n" for n in layers),
         "allocator/base/bits.h": "#include <cstdint>\n",
         "allocator/os/windows/memory.cpp": '#include <windows.h>\n#include "base/bits.h"\n',
         "allocator/heap/heap.h": '#include "base/bits.h"\n#include <strata/strata.h>\n',
@@ -159,6 +178,9 @@ def self_test():
         ("windows", {"allocator/heap/wide.cpp": "  # include <Windows.h>\n"}),
         ("windows", {"include/strata/wide.h": "#include <windows.h>\n"}),
         ("windows", {"allocator/heap/win32.cpp": "#include <strata/heap_api.h>\n"}),
+        ("table", {"allocator/README.md": "| `base` | x |\n| `slab` | x |\n| `os` | x |\n"
+                                          "| `heap` | x |\n| `api` | x |\n"}),
+        ("table", {"allocator/README.md": "| `base` | x |\n| `os` | x |\n"}),
         ("public", {"include/strata/inner.h": '#include "base/bits.h"\n'}),
         ("public", {"include/strata/inner.h": "#include <base/bits.h>\n"}),
         ("size", {"allocator/base/long.h": "\n" * (MAX_HEADER_LINES + 1)}),

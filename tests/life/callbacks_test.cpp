@@ -81,8 +81,6 @@ TEST(TlsCallbacks, AllocateAtTheEndOfTheProcess) {
     for (int i = 0; i < 4; ++i) EXPECT_EQ(RunChild("tls_at_end", 30), 0u);
 }
 
-#ifdef STRATA_LIFE_LIBRARY
-
 using Counts = int (*)(int reason);
 using Work = void (*)(int rounds);
 
@@ -129,8 +127,6 @@ TEST(DllMain, AllocatesAtEachOccasion) { EXPECT_EQ(RunChild("library_load_and_fr
 TEST(DllMain, AllocatesAtTheEndOfTheProcessUnderLoad) {
     for (int i = 0; i < 6; ++i) EXPECT_EQ(RunChild("library_exit", 30), 0u);
 }
-
-#endif
 
 }  // namespace
 }  // namespace strata::life

@@ -12,11 +12,10 @@ include(FetchContent)
 option(STRATA_ALLOW_DOWNLOAD "Download a dependency that is not on this machine" ON)
 set(strata_deps_dir "${PROJECT_SOURCE_DIR}/build/deps")
 
-# strata_find_dependency(<result> NAME <name> PROBE <file> [LOCAL <dir>…] URL <git> TAG <tag>
-#                        [OPTIONAL])
-# Sets <result> to a folder that has PROBE in it; to "" if there is none and it is OPTIONAL.
+# strata_find_dependency(<result> NAME <name> PROBE <file> [LOCAL <dir>…] URL <git> TAG <tag>)
+# Sets <result> to a folder that has PROBE in it.
 function(strata_find_dependency result)
-  cmake_parse_arguments(arg "OPTIONAL" "NAME;PROBE;URL;TAG" "LOCAL" ${ARGN})
+  cmake_parse_arguments(arg "" "NAME;PROBE;URL;TAG" "LOCAL" ${ARGN})
   string(TOUPPER "${arg_NAME}" upper)
   set(STRATA_${upper}_SOURCE "" CACHE PATH "Source tree of ${arg_NAME}; empty: find or fetch it")
   set(source "")
@@ -32,7 +31,7 @@ function(strata_find_dependency result)
         set(source "${dir}")
       endif()
     endforeach()
-    if(NOT source AND STRATA_ALLOW_DOWNLOAD AND NOT arg_OPTIONAL)
+    if(NOT source AND STRATA_ALLOW_DOWNLOAD)
       message(STATUS "${arg_NAME}: downloading ${arg_TAG}")
       # SOURCE_SUBDIR names no folder on purpose: fetch only, the targets are made here.
       FetchContent_Declare(strata_${arg_NAME}
@@ -41,14 +40,12 @@ function(strata_find_dependency result)
       FetchContent_MakeAvailable(strata_${arg_NAME})
       set(source "${strata_${arg_NAME}_SOURCE_DIR}")
     endif()
-    if(NOT source AND NOT arg_OPTIONAL)
+    if(NOT source)
       message(FATAL_ERROR "${arg_NAME} is not here: run tools/setup.sh, or give a source tree as "
         "-DSTRATA_${upper}_SOURCE=…, or allow -DSTRATA_ALLOW_DOWNLOAD=ON")
     endif()
   endif()
-  if(source)
-    message(STATUS "${arg_NAME}: ${source}")
-  endif()
+  message(STATUS "${arg_NAME}: ${source}")
   set(${result} "${source}" PARENT_SCOPE)
 endfunction()
 
@@ -60,7 +57,7 @@ function(strata_header_copy result name include_dir subfolder)
   set(${result} "${copy}" PARENT_SCOPE)
 endfunction()
 
-# GoogleTest: gtest, gtest_main, gmock, gmock_main.
+# GoogleTest: gtest, gtest_main.
 function(strata_use_googletest)
   if(TARGET gtest)
     return()
@@ -69,7 +66,7 @@ function(strata_use_googletest)
     LOCAL "${strata_deps_dir}/googletest" /usr/src/googletest
     URL https://github.com/google/googletest.git TAG v1.14.0)
   set(INSTALL_GTEST OFF)
-  set(BUILD_GMOCK ON)
+  set(BUILD_GMOCK OFF)
   set(gtest_force_shared_crt ON)
   set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)
   add_subdirectory("${source}" "${PROJECT_BINARY_DIR}/deps/googletest" EXCLUDE_FROM_ALL SYSTEM)

@@ -2,9 +2,6 @@
 # that belong to one system: they lie in a folder windows/ or posix/, or are named x_windows.cpp or
 # x_posix.cpp (tests: x_windows_test.cpp, x_posix_test.cpp).
 
-# The layers of allocator/, each of which includes only from itself and from those before it.
-set(STRATA_LAYERS base os arena slab store cache heap api observe override)
-
 if(WIN32)
   set(strata_own_system windows)
   set(strata_other_system posix)
@@ -26,14 +23,12 @@ function(strata_find_sources variable folder)
   set(${variable} "${found}" PARENT_SCOPE)
 endfunction()
 
-# strata_or_stub(<variable>): a list without any source gets an empty one, so that a library can be
-# declared before its first file is written.
-function(strata_or_stub variable)
-  if(NOT ${variable})
-    set(stub "${CMAKE_CURRENT_BINARY_DIR}/empty.cpp")
-    if(NOT EXISTS "${stub}")
-      file(WRITE "${stub}" "// No source here yet.\n")
-    endif()
-    set(${variable} "${stub}" PARENT_SCOPE)
-  endif()
+# strata_target_sources(<variable> <target>…): the sources of several targets.
+function(strata_target_sources variable)
+  set(found "")
+  foreach(target IN LISTS ARGN)
+    get_target_property(sources ${target} SOURCES)
+    list(APPEND found ${sources})
+  endforeach()
+  set(${variable} "${found}" PARENT_SCOPE)
 endfunction()

@@ -10,31 +10,19 @@ namespace strata::misuse {
 
 namespace {
 
-// By sized delete where the program has Strata's operators, and by strata_free_sized.
 void SizedFree(const Run& run) {
-#ifdef STRATA_TEST_NEW_DELETE
     char* const block = Hide(::operator new(run.bytes));
     ExpectMismatch(block, Process(), run.bytes + 100, run.bytes);
     Misuse(run, [=] { ::operator delete(block, run.bytes + 100); });
-#else
-    char* const block = Malloc(run.bytes);
-    ExpectMismatch(block, Process(), run.bytes - 1, run.bytes);
-    Misuse(run, [=] { strata_free_sized(block, run.bytes - 1); });
-#endif
 }
 
 void MixedFunctions(const Run& run) {
-#ifdef STRATA_TEST_NEW_DELETE
     char* const one = Hide(::operator new(run.bytes));
     char* const two = Malloc(run.bytes);
     Misuse(run, [=] {
         strata_free(one);
         ::operator delete[](two);
     });
-#else
-    (void)run;
-    Say("not applicable");
-#endif
 }
 
 void WrongHeap(const Run& run) {
