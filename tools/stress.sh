@@ -20,7 +20,6 @@ set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/workshop/lib.sh"
 cd "$STRATA_ROOT"
 
-
 declare -A tests=(
   [exits]=Life.test_process_exits
   [births]=Life.test_thread_births_and_deaths
@@ -53,7 +52,9 @@ for part in "${parts[@]}"; do
     STRATA_SHOW='redirects, each failed' strata_step "$part" \
       tools/wine.sh build/windows/bin/strata_override_test.exe --gtest_filter='NtdllTest.*' || true
   else
-    STRATA_SHOW='^  |longest|commit' strata_step "$part" python3 -B tests/e2e/lifecycle_test.py \
+    script=tests/life/overridden_test.py
+    [ "$part" != attach ] || script=tests/e2e/attach_test.py
+    STRATA_SHOW='^  |longest|commit' strata_step "$part" env PYTHONPATH=tests/e2e python3 -B "$script" \
       --bin build/windows/bin --runner "$STRATA_ROOT/tools/wine.sh" --full -v "${tests[$part]}" || true
   fi
 done

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-from override_test import Case, Setup, main, overridden, plain, program, run, windows_path
+from harness import Case, Setup, main, overridden, plain, program, run, windows_path
 
 SERVED = ["malloc", "realloc", "calloc", "malloc(0)", "_strdup", "strdup", "_wcsdup", "_mbsdup", "aligned"]
 WITH_OPERATORS = ["new", "new[]", "aligned new", "std::string", "threads"]

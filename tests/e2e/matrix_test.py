@@ -11,7 +11,6 @@ The table depends on where each C runtime has its heap (the programs ask it), so
 system on which that is elsewhere than where the table in the document was made.
 """
 
-import argparse
 import collections
 import os
 import pathlib
@@ -19,8 +18,8 @@ import re
 import sys
 import unittest
 
-from lifecycle_test import Running
-from override_test import Case, Result, Setup, overridden, plain, program, windows_path
+from harness import (Case, Result, Running, arguments, overridden, override_dll, plain, program, run_tests,
+                     set_up, windows_path)
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "override.md"
 BEGIN = "<!-- begin of the table: tests/e2e/matrix_test.py --update writes it -->"
@@ -42,7 +41,7 @@ def built():
 
 
 def late(name, **more):
-    return plain(name, windows_path(os.path.join(Setup.bin, "strata-override.dll")), **more)
+    return plain(name, windows_path(override_dll()), **more)
 
 
 def attached(name, **more):
@@ -227,21 +226,16 @@ class Ntdll(Case):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--runner", default="")
+    parser = arguments()
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--update", action="store_true")
-    parser.add_argument("-v", "--verbose", action="store_true")
-    parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
-    Setup.bin = os.path.abspath(options.bin)
-    Setup.runner = options.runner.split()
     Options.check = options.check
     if options.update:
+        set_up(options)
         update(table(*collect()))
         return
-    unittest.main(argv=[sys.argv[0], *options.tests], verbosity=2 if options.verbose else 1)
+    run_tests(options)
 
 
 if __name__ == "__main__":

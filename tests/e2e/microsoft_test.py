@@ -9,7 +9,6 @@ says where it comes from), and Wine is asked to take it instead of its own. Ever
 that it did. Exit code 77: the DLL cannot be had here, and nothing was tested.
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -18,9 +17,9 @@ import sys
 import tempfile
 import unittest
 
+from harness import Case, Setup, arguments, launcher, overridden, plain, program, run
 from link_test import NOT_SERVED, SERVED
 from matrix_test import attached, late, parse
-from override_test import Case, Setup, launcher, overridden, plain, program, run
 from real_programs import npm
 from real_programs.windows import microsoft
 
@@ -200,12 +199,8 @@ def set_up(source, folder, cache):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--bin", required=True)
+    parser = arguments()
     parser.add_argument("--packages", required=True)
-    parser.add_argument("--runner", default="")
-    parser.add_argument("-v", "--verbose", action="store_true")
-    parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
     Setup.runner = options.runner.split()
     Setup.time_limit = 90  # a run that loops for ever is ended then

@@ -6,8 +6,7 @@
 
 import os
 
-import override_test
-from override_test import EXIT_LAUNCHER, Case, overridden, windows_path
+from harness import EXIT_LAUNCHER, Case, main, overridden, windows_path
 
 ON = ("1", "on", "yes", "true", "ON", "True")
 OFF = ("0", "off", "no", "false", "OFF", "No", "")
@@ -112,4 +111,4 @@ class Messages(Case):
 
 
 if __name__ == "__main__":
-    override_test.main()
+    main()

@@ -1,32 +1,21 @@
 #!/usr/bin/env python3
-"""End-to-end tests of strata-patch: its command line, the files it makes, and patched programs that run.
+"""End-to-end tests of strata-patch: its command line, and the files it makes.
 
-    patch_test.py --bin <folder of strata-patch> [--runner <command>] [--packages <folder>] [-v] [Test ...]
+    patch_test.py --bin <folder of strata-patch> [--runner <command>] [-v] [TestClass[.test] ...]
 
-The runner starts a Windows program: on Linux tools/wine.sh, for the native strata-patch and on Windows
-nothing. What the patch writes is also judged by programs of others, where they are installed: objdump,
-llvm-readobj, pefile, osslsigncode.
+The runner starts a Windows program: none for the native strata-patch. What the patch writes is also judged by
+programs of others, where they are installed: objdump, llvm-readobj, pefile, osslsigncode.
 """
 
-import argparse
-import glob
-import json
 import os
 import re
 import shutil
 import struct
 import subprocess
-import sys
 import unittest
 
-from override_test import SHARE_AT_LEAST, Case, Setup, plain, program, run, windows_path
-
-DLL = "strata-override.dll"
-DONE, NOT_RIGHT, USAGE, REFUSED, FILE = 0, 1, 2, 3, 4
-
-
-class More:
-    packages = ""
+from harness import main, program
+from patch_case import DLL, FILE, NOT_RIGHT, USAGE, PatchCase, read, write
 
 
 def tool(*names):
@@ -40,48 +29,6 @@ def tool(*names):
 def said_by(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-class PatchCase(Case):
-    def is_native(self):
-        return not os.path.exists(os.path.join(Setup.bin, "strata-patch.exe"))
-
-    def as_argument(self, path):
-        """A path as strata-patch takes it; Wine's programs know Linux's files as drive Z."""
-        return path if self.is_native() else windows_path(path)
-
-    def patch(self, *arguments):
-        """Runs strata-patch; arguments that are files below the test's folder are given as it takes them."""
-        name = "strata-patch" if self.is_native() else "strata-patch.exe"
-        arguments = [self.as_argument(a) if a.startswith(self.folder) else a for a in arguments]
-        result = run([os.path.join(Setup.bin, name), *arguments])
-        prefix = self.as_argument(os.path.join(self.folder, ""))
-        if not prefix.endswith(("/", "\\")):
-            prefix += "\\"
-        result.out = result.out.replace(prefix, "")
-        result.err = result.err.replace(prefix, "")
-        return result
-
-    def done(self, *arguments):
-        result = self.patch(*arguments)
-        self.assertEqual((DONE, ""), (result.code, result.err.strip()), result.out)
-        return result.out
-
-    def refused(self, message, *arguments, code=REFUSED):
-        result = self.patch(*arguments)
-        self.assertEqual(code, result.code, result.out + result.err)
-        self.assertIn(message, result.err)
-        self.assertEqual("", result.out)
 
 
 def small_program(machine=0x8664, tail=b""):
@@ -191,151 +138,6 @@ class CommandLine(PatchCase):
         self.assertRegex(self.done("--version"), r"^strata-patch \d+\.\d+\.\d+\n$")
 
 
-class Patched(PatchCase):
-    """Programs that run, patched, with the DLL beside them."""
-
-    def setUp(self):
-        super().setUp()
-        shutil.copy(os.path.join(Setup.bin, DLL), self.folder)
-
-    def make(self, source):
-        """A patched copy in the test's folder."""
-        exe = self.path(os.path.basename(source))
-        shutil.copy(source, exe)
-        self.assertNotIn("note", self.done(exe))
-        return exe
-
-    def statistics(self, exe, *arguments, environment=None, **more):
-        file = self.path("statistics.json")
-        result = run([exe, *arguments],
-                     environment={"STRATA_STATS_FILE": windows_path(file), **(environment or {})}, **more)
-        lines = []
-        if os.path.exists(file):
-            with open(file, encoding="utf-8") as text:
-                lines = [json.loads(line) for line in text]
-            os.remove(file)
-        return result, lines
-
-    def compare(self, name):
-        without = plain(name)
-        exe = self.make(program(name))
-        with_it, lines = self.statistics(exe)
-        self.assertEqual((without.code, without.out), (with_it.code, with_it.out), with_it.err)
-        self.assertEqual("", with_it.err.strip())
-        self.assertEqual([True], [line["active"] for line in lines])
-        calls = lines[0]["calls"]
-        served = calls["strata"] / (calls["strata"] + calls["original"] + calls["foreign"])
-        print(f"  {name}: {calls['strata']} calls served by Strata, {100 * served:.1f} %")
-        self.assertGreaterEqual(served, SHARE_AT_LEAST)
-        self.assertIn("all is right", self.done("--verify", exe))
-        os.remove(exe + ".strata-backup")
-        self.done("--undo", exe)
-        self.assertEqual(read(program(name)), read(exe))
-
-    def test_msvcrt(self):
-        self.compare("crt_blocks")
-
-    def test_ucrt(self):
-        if not os.path.exists(program("crt_blocks_ucrt")):
-            self.skipTest("not built with this compiler")
-        self.compare("crt_blocks_ucrt")
-
-    def test_no_runtime(self):
-        self.compare("plain_heap")
-
-    def test_no_imports(self):
-        result, lines = self.statistics(self.make(program("no_imports")))
-        self.assertEqual((42, "", ""), (result.code, result.out, result.err.strip()))
-        self.assertEqual([True], [line["active"] for line in lines])
-
-    def test_threads(self):
-        self.compare("threads")
-
-    def test_private_heaps(self):
-        self.compare("private_heaps")
-
-    def test_mixed_blocks(self):
-        self.compare("mixed_blocks")
-
-    def test_says_so(self):
-        exe = self.make(program("exit_code"))
-        result = run([exe, "5", "return"], environment={"STRATA_VERBOSE": "1", "STRATA_STATS": "1"})
-        self.assertEqual((5, "leaving\n"), (result.code, result.out))
-        self.assertRegex(result.err, r"active, \d+ of ntdll's heap functions redirected")
-        self.assertRegex(result.err, r"100\.0 % of the calls from outside ntdll served by Strata")
-
-    def test_can_be_switched_off(self):
-        exe = self.make(program("exit_code"))
-        result, lines = self.statistics(
-            exe, "5", "return", environment={"STRATA_DISABLE": "1", "STRATA_VERBOSE": "1"})
-        self.assertEqual((5, "leaving\n", []), (result.code, result.out, lines))
-        self.assertIn("STRATA_DISABLE is set", result.err)
-
-    def test_does_not_start_without_the_dll(self):
-        exe = self.make(program("exit_code"))
-        os.remove(self.path(DLL))
-        result = run([exe, "5", "return"])
-        self.assertNotEqual(5, result.code)
-        self.assertEqual("", result.out)
-
-    def test_its_children_are_itself(self):
-        result = run([self.make(program("family"))])
-        self.assertEqual(0, result.code, result.err)
-        self.assertEqual(6, result.out.count(": active\n"), result.out)
-
-    def test_others_as_children(self):
-        exe = self.make(program("family"))
-        result = run(["cmd", "/c", windows_path(exe), "child", "21"])
-        self.assertEqual((21, "21: active\n"), (result.code, result.out))
-
-    def test_children_that_may_not_load_the_dll(self):
-        exe = self.make(program("shut_out"))
-        result = run([exe, windows_path(program("shut_out"))], environment={"STRATA_CHILDREN": "1"})
-        self.assertEqual((0, "child: absent\nended: 21\n"), (result.code, result.out), result.err)
-        self.assertRegex(result.err, r"child \d+ runs without Strata: its user or token may not read and execute")
-
-    def test_under_the_launcher(self):
-        """Two ways in, one override."""
-        exe = self.make(program("exit_code"))
-        self.assertNotEqual([], self.statistics(exe, "5", "return")[1])
-        file = self.path("statistics.json")
-        result = run([os.path.join(Setup.bin, "strata-run.exe"), "--require", "--stats-file",
-                      windows_path(file), windows_path(exe), "6", "exit"])
-        self.assertEqual((6, "leaving\n"), (result.code, result.out), result.err)
-        self.assertEqual(1, len(read(file).splitlines()))
-
-    def test_a_running_program_is_left_alone(self):
-        exe = self.path("arguments.exe")
-        shutil.copy(program("arguments"), exe)
-        original = read(exe)
-        process = subprocess.Popen(Setup.runner + [exe, "-"], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        process.stdin.write(b"x" * 5000)
-        process.stdin.flush()
-        process.stdout.read(1)
-        self.refused("it is running, or another program has it open", exe)
-        process.communicate()
-        self.assertEqual(original, read(exe))
-        self.done(exe)
-
-    def test_seven_zip(self):
-        found = glob.glob(os.path.join(os.path.abspath(More.packages), "7zip-bin-*", "win", "x64", "7za.exe"))
-        if not found:
-            self.skipTest("tools/demo.sh has not fetched 7-Zip")
-        exe = self.make(found[0])
-        write(self.path("text"), b"".join(b"line %d of a text\n" % i for i in range(20000)))
-        for arguments in (["a", "-bd", "-mx=5", "archive.7z", "text"], ["t", "archive.7z"],
-                          ["x", "-y", "-oout", "archive.7z"]):
-            result, lines = self.statistics(exe, *arguments, folder=self.folder)
-            self.assertEqual(0, result.code, result.out + result.err)
-            self.assertEqual([True], [line["active"] for line in lines])
-        self.assertEqual(read(self.path("text")), read(self.path("out/text")))
-        packed = read(self.path("archive.7z"))
-        os.remove(self.path("archive.7z"))
-        run([found[0], "a", "-bd", "-mx=5", "archive.7z", "text"], folder=self.folder)
-        self.assertEqual(read(self.path("archive.7z")), packed)
-
-
 class Judged(PatchCase):
     """What others' tools say of a patched file."""
 
@@ -436,20 +238,6 @@ class Judged(PatchCase):
         self.assertEqual(NOT_RIGHT, self.patch("--verify", signed + "2").code)
         self.done("--undo", signed + "2")
         self.assertEqual(read(self.original), read(signed + "2"))
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--runner", default="")
-    parser.add_argument("--packages", default="", help="where tools/demo.sh keeps real programs")
-    parser.add_argument("-v", "--verbose", action="store_true")
-    parser.add_argument("tests", nargs="*")
-    options = parser.parse_args()
-    Setup.bin = os.path.abspath(options.bin)
-    Setup.runner = options.runner.split()
-    More.packages = options.packages
-    unittest.main(argv=[sys.argv[0], *options.tests], verbosity=2 if options.verbose else 1)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ import glob
 import os
 import re
 
-import override_test as base
-from override_test import Case, launcher, overridden, plain, program, run, windows_path
+from harness import EXIT_LAUNCHER, Case, Setup, launcher, main, overridden, plain, program, run, windows_path
 
 
 def replay(trace, *options):
-    return run([os.path.join(base.Setup.bin, "strata-replay.exe"), *options, windows_path(trace)])
+    return run([os.path.join(Setup.bin, "strata-replay.exe"), *options, windows_path(trace)])
 
 
 class Recording(Case):
@@ -86,7 +85,7 @@ class Recording(Case):
     def test_a_file_that_cannot_be_written(self):
         nowhere = windows_path(self.path("no/such/folder/x"))
         result = overridden(["--record", nowhere], "exit_code", "7", "return")
-        self.assertEqual(base.EXIT_LAUNCHER, result.code)
+        self.assertEqual(EXIT_LAUNCHER, result.code)
         self.assertIn("the trace cannot be written", result.err)
         # Told by the environment alone, it is no reason not to run.
         result = overridden([], "exit_code", "7", "return", environment={"STRATA_RECORD": nowhere})
@@ -95,7 +94,7 @@ class Recording(Case):
 
     def test_what_excludes_each_other(self):
         result = run([launcher(), "--disable", "--record", "x", program("exit_code"), "0", "return"])
-        self.assertEqual(base.EXIT_LAUNCHER, result.code)
+        self.assertEqual(EXIT_LAUNCHER, result.code)
         self.assertIn("exclude each other", result.err)
 
     def test_damage_is_named(self):
@@ -114,4 +113,4 @@ class Recording(Case):
 
 
 if __name__ == "__main__":
-    base.main()
+    main()

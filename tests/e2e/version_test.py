@@ -14,6 +14,8 @@ import struct
 import sys
 import unittest
 
+from pe_file import reader
+
 FILES = {"strata.dll": 2, "strata-override.dll": 2, "strata-run.exe": 1, "strata-patch.exe": 1, "strata-replay.exe": 1}
 RT_VERSION = 16
 
@@ -23,21 +25,6 @@ class Setup:
     version = ""
     header = ""
     guard = False
-
-
-def reader(image):
-    """Where an address relative to the image lies in its file."""
-    pe = struct.unpack_from("<I", image, 0x3c)[0]
-    sections, optional = struct.unpack_from("<H", image, pe + 6)[0], struct.unpack_from("<H", image, pe + 20)[0]
-
-    def offset(rva):
-        for i in range(sections):
-            begin, size, raw = struct.unpack_from("<III", image, pe + 24 + optional + 40 * i + 12)
-            if begin <= rva < begin + size:
-                return raw + rva - begin
-        raise ValueError(f"{rva:#x} is in no section")
-
-    return offset
 
 
 def resource(image, kind):

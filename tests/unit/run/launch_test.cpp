@@ -1,4 +1,4 @@
-// Starting programs when something goes wrong. That it works is tests/e2e/override_test.py's
+// Starting programs when something goes wrong. That it works is tests/e2e/launcher_test.py's
 // business.
 #include "run/launch.h"
 

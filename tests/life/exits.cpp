@@ -14,8 +14,8 @@
 #include <cwchar>
 #include <string>
 
-#include "check.h"
 #include "loader_callback.h"
+#include "programs/check.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
 #include "loader_callback.h"
+#include "programs/check.h"
 
 namespace {
 
