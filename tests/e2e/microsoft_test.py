@@ -119,7 +119,7 @@ class Runtime(OnMicrosofts):
         self.assertEqual(*(self.proven(plain(name), name).out for name in ("crt_blocks_ucrt", "linked_blocks_ucrt")))
 
     def test_exported_functions(self):
-        """The redirect engine on all that it exports (tests/unit/override/exported_functions_test.cpp)."""
+        """The redirect engine on all that it exports (tests/unit/override/relocate_exports_test.cpp)."""
         name = "strata_override_test.exe"
         filters = "ExportedFunctions.AreRelocatedOrRefused:ExportedFunctions.AnswerAlike*"
         result = self.proven(run([beside(name), "--gtest_filter=" + filters],

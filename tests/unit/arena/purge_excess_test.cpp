@@ -1,31 +1,13 @@
-// What may lie idle when memory is committed: ArenaSet::Excess, and the peaks that it remembers.
+// What may lie idle when memory is committed: ArenaSet::Excess.
 #include <gtest/gtest.h>
 
-#include "arena/commit_peaks.h"
 #include "os/process.h"
 #include "support/arena_fixture.h"
 
 namespace strata::arena {
 namespace {
 
-TEST(CommitPeaksTest, RemembersTheHighestOfTheLastEpochs) {
-    CommitPeaks peaks;
-    EXPECT_EQ(peaks.Highest(100), 0u);
-    peaks.Note(100, 7);
-    peaks.Note(100, 9);
-    peaks.Note(100, 8);
-    EXPECT_EQ(peaks.Highest(100), 9u);
-    peaks.Note(101, 5);
-    for (uint64_t later = 1; later < kDecayEpochs; ++later) {
-        EXPECT_EQ(peaks.Highest(100 + later), 9u);
-    }
-    EXPECT_EQ(peaks.Highest(100 + kDecayEpochs), 5u);
-    EXPECT_EQ(peaks.Highest(101 + kDecayEpochs), 0u);
-    peaks.Note(100 + kDecayEpochs, 3);
-    EXPECT_EQ(peaks.Highest(100 + kDecayEpochs), 5u) << "took the place of 9";
-}
-
-class IdleTest : public ArenaFixture {
+class ExcessTest : public ArenaFixture {
 protected:
     static constexpr size_t kMany = 400;
     // Frees what is in use as a user of the set does.
@@ -38,7 +20,7 @@ protected:
     }
 };
 
-TEST_F(IdleTest, AShareOfWhatIsInUseMayBeIdle) {
+TEST_F(ExcessTest, AShareOfWhatIsInUseMayBeIdle) {
     char* const base = Take(kMany);
     CommitAll(base, kMany);
     EXPECT_EQ(arenas_->Excess(0), 0u);
@@ -47,7 +29,7 @@ TEST_F(IdleTest, AShareOfWhatIsInUseMayBeIdle) {
     EXPECT_EQ(arenas_->Excess(kSliceSize), (kMany + 1) * kSliceSize - Allowed(kSliceSize));
 }
 
-TEST_F(IdleTest, WhatWasInUseJustNowMayAllBeIdle) {
+TEST_F(ExcessTest, WhatWasInUseJustNowMayAllBeIdle) {
     char* const base = Take(kMany);
     CommitAll(base, kMany);
     FreeNoted(base, kMany);
@@ -58,7 +40,7 @@ TEST_F(IdleTest, WhatWasInUseJustNowMayAllBeIdle) {
 }
 
 // Most of the free slices do not suit: they go as far as needed, so that the sum stays in its bound.
-TEST_F(IdleTest, CommittingMakesRoomInTheBound) {
+TEST_F(ExcessTest, CommittingMakesRoomInTheBound) {
     char* const base = Take(kMany);
     char* const other = Take(kMany);
     CommitAll(base, kMany);
@@ -68,7 +50,7 @@ TEST_F(IdleTest, CommittingMakesRoomInTheBound) {
     arenas_->Free(other, kMany);
 }
 
-TEST_F(IdleTest, CountsWhatLiesElsewhere) {
+TEST_F(ExcessTest, CountsWhatLiesElsewhere) {
     char* const base = Take(kMany);
     CommitAll(base, kMany);
     arenas_->Free(base, kMany);

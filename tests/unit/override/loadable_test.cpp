@@ -6,15 +6,8 @@
 
 #include <string>
 
-#include "run/override_dll.h"
-
-namespace strata::run {
+namespace strata::override {
 namespace {
-
-using override::DllTraits;
-using override::FindLoadProblem;
-using override::LoadCalls;
-using override::LoadProblem;
 
 // The policy that is set, and its flags.
 int g_policy = -1;
@@ -36,7 +29,7 @@ protected:
         g_contained = false;
         g_allowed = TRUE;
         dll_.path = path_.c_str();
-        calls_ = override::FindLoadCalls();
+        calls_ = FindLoadCalls();
         calls_.get_policy = [](HANDLE, int policy, void* flags, SIZE_T bytes) -> BOOL {
             EXPECT_EQ(sizeof(DWORD), bytes);
             if (policy != g_policy) return FALSE;
@@ -77,13 +70,12 @@ protected:
 
 // With the system's own answers.
 TEST_F(Loadable, ThisProcessMayLoadIt) {
-    calls_ = override::FindLoadCalls();
+    calls_ = FindLoadCalls();
     const LoadProblem problem = Find();
     EXPECT_FALSE(problem) << problem.reason;
 }
 
 TEST_F(Loadable, Machines) {
-    using override::MachineProblem;
     EXPECT_EQ(nullptr, MachineProblem(IMAGE_FILE_MACHINE_UNKNOWN, IMAGE_FILE_MACHINE_AMD64));
     EXPECT_STREQ("it is a 32-bit process; Strata is 64-bit only",
                  MachineProblem(IMAGE_FILE_MACHINE_I386, IMAGE_FILE_MACHINE_AMD64));
@@ -200,10 +192,6 @@ TEST_F(Loadable, AccessThatCannotBeTold) {
 }
 
 TEST_F(Loadable, MarksOfTheDll) {
-    const MappedDll ntdll(L"ntdll.dll");
-    EXPECT_STREQ(L"ntdll.dll", ntdll.traits().path);
-    const MappedDll missing(L"no such.dll");
-    EXPECT_FALSE(missing.traits().control_flow_guard);
     // An image as it is mapped, made by hand.
     struct {
         IMAGE_DOS_HEADER dos = {};
@@ -217,13 +205,13 @@ TEST_F(Loadable, MarksOfTheDll) {
         offsetof(decltype(image), debug), sizeof image.debug};
     image.debug[1].Type = 20;  // IMAGE_DEBUG_TYPE_EX_DLLCHARACTERISTICS
     image.debug[1].AddressOfRawData = offsetof(decltype(image), flags);
-    EXPECT_TRUE(override::TraitsOf(&image, L"").control_flow_guard);
-    EXPECT_TRUE(override::TraitsOf(&image, L"").shadow_stack);
+    EXPECT_TRUE(TraitsOf(&image, L"").control_flow_guard);
+    EXPECT_TRUE(TraitsOf(&image, L"").shadow_stack);
     image.flags = 0;
     image.headers.OptionalHeader.DllCharacteristics = 0;
-    EXPECT_FALSE(override::TraitsOf(&image, L"").control_flow_guard);
-    EXPECT_FALSE(override::TraitsOf(&image, L"").shadow_stack);
+    EXPECT_FALSE(TraitsOf(&image, L"").control_flow_guard);
+    EXPECT_FALSE(TraitsOf(&image, L"").shadow_stack);
 }
 
 }  // namespace
-}  // namespace strata::run
+}  // namespace strata::override

@@ -9,13 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "run/handle.h"
-
-namespace strata::run {
+namespace strata::override {
 namespace {
-
-using override::InjectError;
-using override::InjectionBlock;
 
 constexpr DWORD kTextRva = 0x1000;
 constexpr DWORD kTextBytes = 0x200;
@@ -118,9 +113,9 @@ public:
 
     HANDLE process() const { return process_.hProcess; }
     InjectError Inject() const {
-        override::InjectRequest request = {};
+        InjectRequest request = {};
         request.dll_name = "C:\\strata-override.dll";
-        return override::InjectImport(process_.hProcess, request).error;
+        return InjectImport(process_.hProcess, request).error;
     }
     // The image base is what the headers say: there is no directory of relocations.
     template <typename T>
@@ -182,7 +177,7 @@ TEST(ImportDirectory, SaysWhenThereAreTooFewDirectories) {
 // What a descriptor names; "!" and the reason when it cannot.
 std::string NameOf(const std::wstring& path, size_t capacity = sizeof InjectionBlock::dll_name) {
     std::vector<char> name(capacity);
-    const char* const problem = override::NameForImport(path.c_str(), name.data(), capacity);
+    const char* const problem = NameForImport(path.c_str(), name.data(), capacity);
     return problem == nullptr ? name.data() : std::string("!") + problem;
 }
 
@@ -241,4 +236,4 @@ TEST(NameForImport, SaysWhenThereIsNone) {
 }
 
 }  // namespace
-}  // namespace strata::run
+}  // namespace strata::override
