@@ -41,6 +41,7 @@ DRIVER = ROOT / "tools/house/walk_driver.cpp"
 FLAGS = "-O0 -g -fno-inline -finstrument-functions " \
         "-finstrument-functions-exclude-file-list=/usr/include,/usr/lib"
 OUTSIDE = "(outside)"
+MOST_REPEATED = 12  # calls in a sequence that is looked for again
 
 Function = collections.namedtuple("Function", "name file")
 Figures = collections.namedtuple("Figures", "functions files calls moves returns changes")
@@ -60,6 +61,7 @@ class Call:
     def __init__(self, function, caller):
         self.function, self.caller, self.calls = function, caller, []
         self.moves = False  # whether the function entered before it was in another file
+        self.signature = None
 
     def all_moves(self):
         return self.moves + sum(call.all_moves() for call in self.calls)
@@ -151,7 +153,7 @@ def short_name(name):
     return name[start:]
 
 
-def functions_of(program, tree, addresses, with_base):
+def functions_of(program, tree, addresses, options):
     """{address: Function, or None if it does not count}"""
     lines = run(["addr2line", "-f", "-C", "-e", program],
                 input="".join(f"{address}\n" for address in addresses)).splitlines()
@@ -166,16 +168,17 @@ def functions_of(program, tree, addresses, with_base):
         head = name.split("(")[0]
         if file is None and "strata::" in head and "std::" not in head:
             raise Failure(f"no source file known for {name}: {place}")
-        counts = file is not None and (with_base or not file.startswith("base/"))
+        counts = file is not None and (options.base or not file.startswith("base/"))
+        file = options.places.get(file, file)
         # Two functions may have the same name without their parameters.
         functions[address] = Function(f"{short_name(name)}@{address}", file) if counts else None
     return functions
 
 
-def walk(program, tree, name, with_base):
+def walk(program, tree, name, options):
     steps = [line.split() for line in run([program, name], timeout=100).splitlines()]
     addresses = sorted({address for _, address in steps})
-    functions = functions_of(program, tree, addresses, with_base)
+    functions = functions_of(program, tree, addresses, options)
     root = build_tree((sign == ">", functions[address]) for sign, address in steps)
     if not root.calls:
         raise Failure(f"{name}: not a function was entered")
@@ -195,36 +198,53 @@ def print_table(rows):
         print(f"| {description} | " + " | ".join(f"{figure:,}" for figure in figures) + " |")
 
 
-def same(left, right):
-    return left.function == right.function and left.moves == right.moves and \
-        len(left.calls) == len(right.calls) and all(map(same, left.calls, right.calls))
+def sign(call, signatures):
+    """A number that is the same for two calls that print the same."""
+    key = (call.function, call.moves, tuple(sign(callee, signatures) for callee in call.calls))
+    call.signature = signatures.setdefault(key, len(signatures))
+    return call.signature
+
+
+def repeated(calls, start):
+    """(how many calls from `start` on repeat themselves as a sequence, how often that comes)"""
+    best = (1, 1)
+    signatures = [call.signature for call in calls]
+    for length in range(1, min(MOST_REPEATED, (len(calls) - start) // 2) + 1):
+        sequence, times = signatures[start:start + length], 1
+        while signatures[start + times * length:start + (times + 1) * length] == sequence:
+            times += 1
+        if times > 1 and times * length > best[0] * best[1]:
+            best = (length, times)
+    return best
 
 
 def print_list(root):
     """One line per function entered, below its caller. In front, where the walk moves: the move's
-    number, and the file that it comes to. Calls that are the same as the one before are not printed
-    again."""
+    number, and the file that it comes to. Calls in sequence that are the same as those before are
+    not printed again."""
     number = 0
     width = max(len(call.function.file) for call in root.walk())
+    sign(root, {})
 
     def show(calls, depth):
         nonlocal number
         i = 0
         while i < len(calls):
-            call, first = calls[i], number
-            number += call.moves
-            starts = call.moves or (depth == 0 and i == 0)
-            mark = f"{number:5} {call.function.file:{width}}" if starts else " " * (width + 6)
-            print(f"{mark}  {'  ' * depth}{plain(call.function)}")
-            show(call.calls, depth + 1)
-            times, moves = 1, number - first
-            while i + times < len(calls) and same(call, calls[i + times]):
-                times += 1
+            length, times = repeated(calls, i)
+            first = number
+            for call in calls[i:i + length]:
+                number += call.moves
+                starts = call.moves or call is root.calls[0]
+                mark = f"{number:5} {call.function.file:{width}}" if starts else " " * (width + 6)
+                print(f"{mark}  {'  ' * depth}{plain(call.function)}")
+                show(call.calls, depth + 1)
             if times > 1:
+                moves = number - first
                 number += moves * (times - 1)
-                print(f"{' ' * (width + 6)}  {'  ' * depth}... {times} times in all, "
+                what = "" if length == 1 else f"these {length} "
+                print(f"{' ' * (width + 6)}  {'  ' * depth}... {what}{times} times in all, "
                       f"{moves} moves each")
-            i += times
+            i += length * times
 
     show(root.calls, 0)
 
@@ -269,6 +289,14 @@ def self_test():
         return count(build_tree(steps))
 
     assert figures(enter(f), leave(f)) == (1, 1, 1, 0, 0, 0)
+    # Twice F with G in it, and then G alone.
+    root = build_tree([enter(f), enter(g), leave(g), leave(f)] * 3 + [enter(g), leave(g)])
+    sign(root, {})
+    assert [call.moves for call in root.calls] == [False, True, True, False]
+    assert repeated(root.calls, 0) == (1, 1) and repeated(root.calls, 1) == (1, 2)
+    root = build_tree([enter(f), leave(f), enter(g), leave(g)] * 4)
+    sign(root, {})
+    assert repeated(root.calls, 1) == (2, 3) and repeated(root.calls, 7) == (1, 1)
     assert figures(enter(f), *no, enter(h), *no, leave(h), leave(f)) == (2, 1, 2, 0, 0, 0)
     # F calls G twice, and comes back: one move, as nothing of a.cpp is entered in between.
     assert figures(enter(f), enter(g), leave(g), enter(g), leave(g), leave(f)) == (2, 2, 3, 1, 0, 4)
@@ -304,6 +332,14 @@ def limits_of(words, names):
     return limits
 
 
+def places_of(words, tree):
+    places = dict(word.split("=", 1) for word in words if "=" in word)
+    known = all((tree / "allocator" / file).is_file() for file in places)
+    if len(places) < len(words) or not known:
+        raise WrongUsage("--as: FILE=FILE is wanted once for each file, both as the table has them")
+    return places
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -314,6 +350,9 @@ def main():
     parser.add_argument("--most", metavar="NAME=MOVES", action="append", default=[])
     parser.add_argument("--base", action="store_true",
                         help="count the functions of allocator/base/, too")
+    parser.add_argument("--as", metavar="FILE=FILE", action="append", default=[], dest="places",
+                        help="count the functions of the one file as the other's, to see what "
+                        "moving them there would save; may be given several times")
     parser.add_argument("--lines", type=int, default=15,
                         help="how many lines --pairs prints of each kind (default: 15)")
     parser.add_argument("--tree", type=pathlib.Path, default=ROOT,
@@ -327,6 +366,7 @@ def main():
         return self_test()
     tree = options.tree.resolve()
     try:
+        options.places = places_of(options.places, tree)
         program = build(tree, options.build or tree / "build/walks", options.compiler, options.jobs)
         described = dict(line.split("\t") for line in run([program, "--list"]).splitlines())
         limits = limits_of(options.most, described)
@@ -334,14 +374,14 @@ def main():
             if name is not None and name not in described:
                 raise WrongUsage(f"there is no walk {name}; there are: {', '.join(described)}")
         if options.list:
-            print_list(walk(program, tree, options.list, options.base))
+            print_list(walk(program, tree, options.list, options))
             return 0
         if options.pairs:
-            print_pairs(walk(program, tree, options.pairs, options.base), options.lines)
+            print_pairs(walk(program, tree, options.pairs, options), options.lines)
             return 0
         if options.most:
             described = {name: text for name, text in described.items() if name in limits}
-        figures = {name: count(walk(program, tree, name, options.base)) for name in described}
+        figures = {name: count(walk(program, tree, name, options)) for name in described}
         print_table((f"{described[name]} (`{name}`)", figures[name]) for name in described)
         over = [name for name in limits if figures[name].moves > limits[name]]
         for name in over:
