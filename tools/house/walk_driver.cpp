@@ -175,7 +175,7 @@ constexpr Walk kWalks[] = {
     {"realloc", "HeapReAlloc 48 to 200, into a new class", ReAllocMoves},
     {"heap-create", "HeapCreate", HeapCreate},
     {"heap-destroy", "HeapDestroy, of a heap that was used", HeapDestroy},
-    {"purge-tick", "HeapAlloc 300,000, in which a purge tick fires", PurgeTick},
+    {"purge-tick", "HeapAlloc 300,000 with a purge tick", PurgeTick},
 };
 
 int Run(const Walk& walk) {
