@@ -133,9 +133,10 @@ RedirectResult Transaction::PrepareOne(size_t i) noexcept {
     EmitFarJump(slot, AddressOf(request.replacement));
     if (unwinding == Unwinding::kDescribed) {
         const auto begin = static_cast<DWORD>(trampoline - block_);
-        table_[table_count_++] = {begin,
-                                  begin + static_cast<DWORD>(relocated.code_bytes),
-                                  {static_cast<DWORD>(slot + kUnwindAt - block_)}};
+        RUNTIME_FUNCTION& described = table_[table_count_++];
+        described.BeginAddress = begin;
+        described.EndAddress = begin + static_cast<DWORD>(relocated.code_bytes);
+        described.UnwindData = static_cast<DWORD>(slot + kUnwindAt - block_);
     }
 
     CodePatch& patch = patches_[i];
