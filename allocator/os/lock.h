@@ -19,18 +19,19 @@
 #include <cstdint>
 
 #include "base/compiler.h"
+#include "base/thread_safety.h"
 #include "os/stack_room.h"
 #include "os/thread.h"
 
 namespace strata::os {
 
-class Lock {
+class STRATA_CAPABILITY("lock") Lock {
 public:
     constexpr Lock() noexcept = default;
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
 
-    STRATA_INLINE void Acquire() noexcept {
+    STRATA_INLINE void Acquire() noexcept STRATA_ACQUIRE() {
         uint32_t expected = kFree;
         if (STRATA_UNLIKELY(!state_.compare_exchange_strong(
                 expected, HolderMark(), std::memory_order_acquire, std::memory_order_relaxed))) {
@@ -38,13 +39,13 @@ public:
         }
     }
 
-    STRATA_INLINE bool TryAcquire() noexcept {
+    STRATA_INLINE bool TryAcquire() noexcept STRATA_TRY_ACQUIRE(true) {
         uint32_t expected = kFree;
         return state_.compare_exchange_strong(expected, HolderMark(), std::memory_order_acquire,
                                               std::memory_order_relaxed);
     }
 
-    STRATA_INLINE void Release() noexcept {
+    STRATA_INLINE void Release() noexcept STRATA_RELEASE() {
         const uint32_t was = state_.exchange(kFree, std::memory_order_release);
         if (STRATA_UNLIKELY((was & kContended) != 0)) WakeOne();
     }
@@ -54,20 +55,21 @@ private:
     static constexpr uint32_t kFree = 0;
     static constexpr uint32_t kContended = 1;
 
-    STRATA_COLD void AcquireSlow() noexcept;
+    STRATA_COLD void AcquireSlow() noexcept STRATA_ACQUIRE();
     STRATA_COLD void WakeOne() noexcept;
 
     std::atomic<uint32_t> state_{kFree};
 };
 
-class LockGuard {
+class STRATA_SCOPED_CAPABILITY LockGuard {
 public:
     // `stack`: what is needed while it is held, by the lock's rank (os/stack_room.h).
-    explicit LockGuard(Lock& lock, size_t stack = kStackForArenas) noexcept : lock_(lock) {
+    explicit LockGuard(Lock& lock, size_t stack = kStackForArenas) noexcept STRATA_ACQUIRE(lock)
+        : lock_(lock) {
         RequireStack(stack);
         lock_.Acquire();
     }
-    ~LockGuard() { lock_.Release(); }
+    ~LockGuard() STRATA_RELEASE() { lock_.Release(); }
     LockGuard(const LockGuard&) = delete;
     LockGuard& operator=(const LockGuard&) = delete;
 
