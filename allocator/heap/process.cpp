@@ -19,7 +19,7 @@ namespace {
 
 constinit std::atomic<bool> g_process_ending{false};
 
-void UnlockAll(bool in_child) noexcept {
+void UnlockAll(bool in_child) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     cache::g_caches_lock.Release();
     arena::g_metadata_arenas.lock().Release();
     arena::g_metadata.lock().Release();
@@ -54,7 +54,7 @@ void ProcessDetach() noexcept { g_process_ending.store(true, std::memory_order_r
 // Heaps stay pinned as long as their parts are locked here; a closed gate does not matter, as
 // whoever closed it changes nothing without them. The registry comes after the parts; heaps made
 // meanwhile are at the end of the list.
-void LockEverything() noexcept {
+void LockEverything() noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     Heap* last = nullptr;
     for (;;) {
         g_registry_lock.Acquire();

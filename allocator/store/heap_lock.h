@@ -14,18 +14,18 @@ namespace strata::store {
 
 // Passes the closed gate when it opens: gives `part`, a lock of the heap, up for that time. Returns
 // at once for the thread that closed it, and for guests.
-STRATA_COLD void WaitAtGate(Heap& heap, os::Lock& part) noexcept;
+STRATA_COLD void WaitAtGate(Heap& heap, os::Lock& part) noexcept STRATA_REQUIRES(part);
 // True when nobody else has closed the gate, or the calling thread is a guest.
 bool MayPassGate(const Heap& heap) noexcept;
 
 // Holds one part of a heap: the lock of a size class, or of the runs, of one of its stores.
-class PartGuard {
+class STRATA_SCOPED_CAPABILITY PartGuard {
 public:
     // What a holder is there for. Those who only look do not mind a closed gate.
     enum class Look : uint8_t { kOnly };
 
     // REQUIRES: `part` is one of the store's.
-    PartGuard(Store& store, os::Lock& part) noexcept : part_(part) {
+    PartGuard(Store& store, os::Lock& part) noexcept STRATA_ACQUIRE(part) : part_(part) {
         os::RequireStack(os::kStackForPart);
         part_.Acquire();
         // Who closes the gate takes each part once afterwards: from then on its holders see it
@@ -35,12 +35,13 @@ public:
         }
     }
     PartGuard(Store& store, SizeClass size_class) noexcept
+        STRATA_ACQUIRE(store.ClassAt(size_class).depot.lock)
         : PartGuard(store, store.ClassAt(size_class).depot.lock) {}
-    PartGuard(os::Lock& part, Look) noexcept : part_(part) {
+    PartGuard(os::Lock& part, Look) noexcept STRATA_ACQUIRE(part) : part_(part) {
         os::RequireStack(os::kStackForPart);
         part_.Acquire();
     }
-    ~PartGuard() { part_.Release(); }
+    ~PartGuard() STRATA_RELEASE() { part_.Release(); }
     PartGuard(const PartGuard&) = delete;
     PartGuard& operator=(const PartGuard&) = delete;
 
