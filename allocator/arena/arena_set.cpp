@@ -53,7 +53,7 @@ char* ArenaSet::ReserveFor(size_t bytes, size_t alignment, os::Access access) no
     request.address = nullptr;
     char* base = static_cast<char*>(memory_.Reserve(request));
     if (base == nullptr) return nullptr;
-    const auto fits = [&](uintptr_t address) {
+    const auto fits = [&](uintptr_t address) STRATA_REQUIRES(lock_) {
         if (map_ != nullptr) return map_->HasRoomFor(address, bytes);
         const size_t index = IndexOf(address);
         if (index >= record_count_) return false;
@@ -150,7 +150,6 @@ Arena* ArenaSet::AddArena(os::Access access) noexcept {
     return arena;
 }
 
-// REQUIRES: the lock.
 void ArenaSet::FreeLocked(Arena& arena, size_t first, size_t slices, bool dirty) noexcept {
     const uint8_t epoch = EpochOf(os::Milliseconds());
     for (size_t i = first; i < first + slices; ++i) {
@@ -221,7 +220,7 @@ bool ArenaSet::Commit(char* from, char* to) noexcept {
     return true;
 }
 
-// Free slices from `first` on that have no page, up to `most`. REQUIRES: the lock.
+// Free slices from `first` on that have no page, up to `most`.
 size_t ArenaSet::ColdBehind(const Arena& arena, size_t first, size_t most) const noexcept {
     size_t slices = 0;
     while (slices < most && first + slices < kSlicesPerArena && !arena.used.Test(first + slices) &&

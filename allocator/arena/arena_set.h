@@ -17,6 +17,7 @@
 #include "arena/purge_policy.h"
 #include "arena/slice_map.h"
 #include "base/constants.h"
+#include "base/thread_safety.h"
 #include "os/lock.h"
 #include "os/memory.h"
 
@@ -44,39 +45,42 @@ public:
     // when memory is short. REQUIRES: 0 < slices <= kMaxRunSlices; alignment a power of two <=
     // kMaxRunSlices.
     char* Allocate(size_t slices, size_t alignment, Owner owner,
-                   os::Access access = os::Access::kReadWrite) noexcept;
+                   os::Access access = os::Access::kReadWrite) noexcept STRATA_EXCLUDES(lock_);
 
     // The same where the slice behind them is free and has no page, if there is such a place; of
     // more slices than kRoomySlices, with as many pages.
     char* AllocateWithRoom(size_t slices, size_t alignment, Owner owner,
-                           os::Access access = os::Access::kReadWrite) noexcept;
+                           os::Access access = os::Access::kReadWrite) noexcept
+        STRATA_EXCLUDES(lock_);
 
     // The same for somebody who will use few of their pages: slices that have none or few, if there
     // are such in any arena, so that those with many are left to others.
     char* AllocateSparse(size_t slices, Owner owner,
-                         os::Access access = os::Access::kReadWrite) noexcept;
+                         os::Access access = os::Access::kReadWrite) noexcept
+        STRATA_EXCLUDES(lock_);
 
     // Gives slices back, any part of what was allocated. The slice map's entries are kNone already.
-    void Free(char* base, size_t slices) noexcept;
+    void Free(char* base, size_t slices) noexcept STRATA_EXCLUDES(lock_);
 
     // Takes up to `most` slices behind the `slices` at `base`, as many as are free and have no
     // page: addresses for the caller to grow into. Returns how many.
-    size_t ClaimSpare(char* base, size_t slices, size_t most, Owner owner) noexcept;
+    size_t ClaimSpare(char* base, size_t slices, size_t most, Owner owner) noexcept
+        STRATA_EXCLUDES(lock_);
 
     // Takes the `extra` slices behind the `slices` at `base`; false when they are not free.
-    bool Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept;
+    bool Extend(char* base, size_t slices, size_t extra, Owner owner) noexcept
+        STRATA_EXCLUDES(lock_);
 
     // Commits [from, to) of slices that the caller holds; everything between the start of the first
     // slice and `from` must be committed. False when memory is short, and nothing has changed.
-    // REQUIRES: the caller does not hold the set's lock.
-    bool Commit(char* from, char* to) noexcept;
+    bool Commit(char* from, char* to) noexcept STRATA_EXCLUDES(lock_);
 
     // Commits all of the `slices` at `base`, which the caller holds and will soon want whole, and
     // some behind them that are free and have no page: those are free slices with pages then, as
     // others are. So that who takes slice after slice comes to the system less often;
     // kCommitAheadShare of what is committed at most, and only when hardly any free slice has
     // pages. False when it is not worth it or the system refuses: nothing has changed.
-    bool CommitAhead(char* base, size_t slices) noexcept;
+    bool CommitAhead(char* base, size_t slices) noexcept STRATA_EXCLUDES(lock_);
 
     // Decommits [from, to) of slices that the caller holds; nothing behind `to` may be committed. A
     // failed call leaves it committed. REQUIRES: page multiples. `missing` bytes of it are holes.
@@ -102,9 +106,10 @@ public:
     // (powers of two, at least kArenaSize), known to the slice map. Nothing is committed.
     // nullptr when memory is short.
     char* AllocateDedicated(size_t bytes, size_t alignment, Owner owner,
-                            os::Access access = os::Access::kReadWrite) noexcept;
+                            os::Access access = os::Access::kReadWrite) noexcept
+        STRATA_EXCLUDES(lock_);
     // `committed` bytes of it are committed.
-    void FreeDedicated(char* base, size_t committed) noexcept;
+    void FreeDedicated(char* base, size_t committed) noexcept STRATA_EXCLUDES(lock_);
     // Bytes reserved by AllocateDedicated at `base`.
     size_t DedicatedBytes(const char* base) const noexcept;
     // What the memory at `address` is committed for. REQUIRES: in an arena of this set.
@@ -113,7 +118,7 @@ public:
 
     // Decommits free slices whose pages have decayed, and releases empty arenas. At most once per
     // epoch unless `everything`, which does not wait for decay. `now` in milliseconds.
-    void Purge(uint64_t now, bool everything) noexcept;
+    void Purge(uint64_t now, bool everything) noexcept STRATA_EXCLUDES(lock_);
     // True when Purge has something to do, cheaply.
     bool WantsPurge(uint64_t now) const noexcept {
         return now / kEpochMilliseconds != last_epoch_.load(std::memory_order_relaxed) &&
@@ -124,7 +129,7 @@ public:
     // The first slice in use by `owner` at or above `address`, be it the start of something or the
     // middle; nullptr when there is none. A dedicated reservation counts as one slice, at its
     // start. Serves heap walks: the caller keeps the owner's slices from changing.
-    char* NextOwned(uintptr_t address, Owner owner) noexcept;
+    char* NextOwned(uintptr_t address, Owner owner) noexcept STRATA_EXCLUDES(lock_);
     // The owner of the slice at `address`. REQUIRES: in an arena of this set; of a dedicated
     // reservation, in its first slice.
     Owner OwnerOf(uintptr_t address) const noexcept;
@@ -168,7 +173,7 @@ public:
     void NoteUse(uint64_t now) noexcept { peaks_.Note(now / kEpochMilliseconds, InUse()); }
 
     // For fork in the POSIX build: the set's lock.
-    os::Lock& lock() noexcept { return lock_; }
+    os::Lock& lock() noexcept STRATA_RETURN_CAPABILITY(lock_) { return lock_; }
 
 private:
     Arena* RecordOf(uintptr_t address) const noexcept;
@@ -185,34 +190,41 @@ private:
     }
     std::atomic<size_t>& WarmOf(const Arena& arena) noexcept;
     size_t WarmSurplus(const Arena& arena) noexcept;
-    bool CommitRecord(Arena* record) noexcept;
-    char* ReserveBesideWindow(os::ReserveRequest& request) noexcept;
-    char* ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept;
-    Arena* AddArena(os::Access access) noexcept;
-    void Insert(Arena* arena) noexcept;
-    void Unlink(Arena* arena) noexcept;
-    size_t ColdBehind(const Arena& arena, size_t first, size_t most) const noexcept;
-    void FreeLocked(Arena& arena, size_t first, size_t slices, bool dirty) noexcept;
+    bool CommitRecord(Arena* record) noexcept STRATA_REQUIRES(lock_);
+    char* ReserveBesideWindow(os::ReserveRequest& request) noexcept STRATA_REQUIRES(lock_);
+    char* ReserveFor(size_t bytes, size_t alignment, os::Access access) noexcept
+        STRATA_REQUIRES(lock_);
+    Arena* AddArena(os::Access access) noexcept STRATA_REQUIRES(lock_);
+    void Insert(Arena* arena) noexcept STRATA_REQUIRES(lock_);
+    void Unlink(Arena* arena) noexcept STRATA_REQUIRES(lock_);
+    size_t ColdBehind(const Arena& arena, size_t first, size_t most) const noexcept
+        STRATA_REQUIRES(lock_);
+    void FreeLocked(Arena& arena, size_t first, size_t slices, bool dirty) noexcept
+        STRATA_REQUIRES(lock_);
     struct Place;
     struct Search;
     static size_t EndOfWarm(const Arena& arena, size_t first, size_t end) noexcept;
     static void FindPlace(Arena& arena, Search& search) noexcept;
-    char* AllocateLocked(Search& search, Owner owner, os::Access access) noexcept;
+    char* AllocateLocked(Search& search, Owner owner, os::Access access) noexcept
+        STRATA_REQUIRES(lock_);
     static size_t FindSparse(const Arena& arena, size_t slices) noexcept;
-    void PurgeExcess(size_t fresh, os::Access access) noexcept;
-    bool PurgeFromEnd(Arena& arena, size_t slices) noexcept;
-    bool DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoch) noexcept;
-    void MarkUsed(Arena& arena, size_t first, size_t slices, Owner owner) noexcept;
-    bool PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept;
-    void ReleaseEmptyArenas() noexcept;
+    void PurgeExcess(size_t fresh, os::Access access) noexcept STRATA_EXCLUDES(lock_);
+    bool PurgeFromEnd(Arena& arena, size_t slices) noexcept STRATA_REQUIRES(lock_);
+    // This one and those that call it give the lock up for the system call, and take it again.
+    bool DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoch) noexcept
+        STRATA_REQUIRES(lock_);
+    void MarkUsed(Arena& arena, size_t first, size_t slices, Owner owner) noexcept
+        STRATA_REQUIRES(lock_);
+    bool PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept STRATA_REQUIRES(lock_);
+    void ReleaseEmptyArenas() noexcept STRATA_REQUIRES(lock_);
 
     os::Memory& memory_;
     SliceMap* map_;
     os::Lock lock_;
     char* records_ = nullptr;
     size_t record_count_ = 0;
-    Arena* first_ = nullptr;  // by address
-    uint64_t record_committed_[kMapArenas / 64] = {};
+    Arena* first_ STRATA_GUARDED_BY(lock_) = nullptr;  // by address
+    uint64_t record_committed_[kMapArenas / 64] STRATA_GUARDED_BY(lock_) = {};
     std::atomic<uint64_t> last_epoch_{0};
     std::atomic<size_t> warm_slices_{0};  // free slices that still have pages
     // The same in executable arenas: few can use them, so none are retained for good.

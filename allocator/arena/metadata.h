@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "arena/arena_set.h"
+#include "base/thread_safety.h"
 #include "os/lock.h"
 
 namespace strata::arena {
@@ -22,9 +23,9 @@ public:
 
     // `bytes` of memory, aligned to 64 bytes, contents unspecified; nullptr when memory is short.
     // REQUIRES: 0 < bytes <= kMaxChunk.
-    void* Allocate(size_t bytes) noexcept;
+    void* Allocate(size_t bytes) noexcept STRATA_EXCLUDES(lock_);
     // REQUIRES: `chunk` is from Allocate(bytes).
-    void Free(void* chunk, size_t bytes) noexcept;
+    void Free(void* chunk, size_t bytes) noexcept STRATA_EXCLUDES(lock_);
 
     // Whole slices, for records that are too large for a chunk; nothing of them need be committed, and
     // what is may hold data. nullptr when memory is short. REQUIRES: slices <= kMaxRunSlices - 2.
@@ -32,14 +33,14 @@ public:
     void FreeSlices(char* base, size_t slices) noexcept { arenas_.Free(base, slices); }
 
     // Gives back the slices without a chunk in use that were kept for the next chunk.
-    void Purge() noexcept;
+    void Purge() noexcept STRATA_EXCLUDES(lock_);
 
     // To be called now and then: decommits pages without a chunk in use, of slices in which as many chunks were in
     // use at the last kQuietLooks calls. The next need for a chunk commits them again.
-    void PurgePages() noexcept;
+    void PurgePages() noexcept STRATA_EXCLUDES(lock_);
 
     // For fork in the POSIX build.
-    os::Lock& lock() noexcept { return lock_; }
+    os::Lock& lock() noexcept STRATA_RETURN_CAPABILITY(lock_) { return lock_; }
 
 private:
     struct Slice;
@@ -50,18 +51,18 @@ private:
     static size_t ChunkBytes(size_t chunk_class) noexcept;
     static bool HasHole(const Slice& slice, size_t begin, size_t end) noexcept;
     static bool IsFull(const Slice& slice, size_t chunk_bytes) noexcept;
-    bool CloseHoles(Slice& slice, size_t chunk_bytes) noexcept;
-    void PurgePagesIn(Slice& slice, size_t chunk_bytes) noexcept;
-    void FreeSlice(size_t chunk_class, Slice* slice) noexcept;
-    Slice* AddSlice(size_t chunk_class) noexcept;
-    Slice* SliceWithRoom(size_t chunk_class) noexcept;
-    bool Grow(Slice& slice, size_t chunk_bytes) noexcept;
-    void Link(size_t chunk_class, Slice* slice) noexcept;
-    void Unlink(size_t chunk_class, Slice* slice) noexcept;
+    bool CloseHoles(Slice& slice, size_t chunk_bytes) noexcept STRATA_REQUIRES(lock_);
+    void PurgePagesIn(Slice& slice, size_t chunk_bytes) noexcept STRATA_REQUIRES(lock_);
+    void FreeSlice(size_t chunk_class, Slice* slice) noexcept STRATA_REQUIRES(lock_);
+    Slice* AddSlice(size_t chunk_class) noexcept STRATA_REQUIRES(lock_);
+    Slice* SliceWithRoom(size_t chunk_class) noexcept STRATA_REQUIRES(lock_);
+    bool Grow(Slice& slice, size_t chunk_bytes) noexcept STRATA_REQUIRES(lock_);
+    void Link(size_t chunk_class, Slice* slice) noexcept STRATA_REQUIRES(lock_);
+    void Unlink(size_t chunk_class, Slice* slice) noexcept STRATA_REQUIRES(lock_);
 
     ArenaSet& arenas_;
     os::Lock lock_;
-    Slice* partial_[kClasses] = {};  // slices with room
+    Slice* partial_[kClasses] STRATA_GUARDED_BY(lock_) = {};  // slices with room
 };
 
 }  // namespace strata::arena

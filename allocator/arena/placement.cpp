@@ -90,7 +90,6 @@ void ArenaSet::FindPlace(Arena& arena, Search& search) noexcept {
     }
 }
 
-// REQUIRES: the lock.
 char* ArenaSet::AllocateLocked(Search& search, Owner owner, os::Access access) noexcept {
     for (Arena* arena = first_; arena != nullptr; arena = arena->next) {
         if (arena->access != access || arena->dedicated || arena->free < search.slices) continue;

@@ -44,8 +44,7 @@ void ArenaSet::Purge(uint64_t now, bool everything) noexcept {
     lock_.Release();
 }
 
-// Decommits one range of neighbouring slices that are due. False when none is. REQUIRES: the lock,
-// which is released and taken again.
+// Decommits one range of neighbouring slices that are due. False when none is.
 bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept {
     constexpr size_t kNone = Bitmap<kSlicesPerArena>::kNone;
     const auto due = [&](size_t slice) {
@@ -64,8 +63,7 @@ bool ArenaSet::PurgeArena(Arena& arena, uint8_t epoch, bool everything) noexcept
     return DecommitFree(arena, first, end, epoch);
 }
 
-// Decommits [first, end) of free, warm slices. REQUIRES: the lock, which is released and taken
-// again.
+// Decommits [first, end) of free, warm slices.
 bool ArenaSet::DecommitFree(Arena& arena, size_t first, size_t end, uint8_t epoch) noexcept {
     size_t bytes = 0;
     size_t span_end = 0;
@@ -131,7 +129,7 @@ void ArenaSet::PurgeExcess(size_t fresh, os::Access access) noexcept {
 }
 
 // Decommits up to `slices` neighbouring free slices, those with the highest addresses. REQUIRES:
-// the lock, and that there is one.
+// there is one.
 bool ArenaSet::PurgeFromEnd(Arena& arena, size_t slices) noexcept {
     size_t end = kSlicesPerArena;
     while (!arena.warm_slices.Test(end - 1)) --end;
@@ -141,7 +139,7 @@ bool ArenaSet::PurgeFromEnd(Arena& arena, size_t slices) noexcept {
 }
 
 // Releases arenas with nothing in them, except one, which the next slab would reserve again; and
-// what FreeDedicated could not release. REQUIRES: the lock.
+// what FreeDedicated could not release.
 void ArenaSet::ReleaseEmptyArenas() noexcept {
     const auto empty = [](const Arena& arena) {
         return !arena.dedicated && arena.free == kSlicesPerArena && arena.warm == 0;

@@ -119,6 +119,7 @@ size_t BlockIds::Count() noexcept {
 
 void BlockIds::Clear() noexcept {
     for (Part& part : parts_) {
+        const os::LockGuard guard(part.lock);
         if (part.slots == nullptr) continue;
         memory_->Release(part.slots, BytesOf(part.capacity), BytesOf(part.capacity));
         part.slots = nullptr;

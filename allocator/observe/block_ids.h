@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/thread_safety.h"
 #include "os/lock.h"
 #include "os/memory.h"
 
@@ -47,17 +48,18 @@ private:
     };
     struct Part {
         os::Lock lock;
-        Slot* slots = nullptr;
-        size_t capacity = 0;  // a power of two, or 0
-        size_t used = 0;
+        Slot* slots STRATA_GUARDED_BY(lock) = nullptr;
+        size_t capacity STRATA_GUARDED_BY(lock) = 0;  // a power of two, or 0
+        size_t used STRATA_GUARDED_BY(lock) = 0;
     };
 
     static size_t BytesOf(size_t capacity) noexcept;
     static uint64_t Hash(uintptr_t address) noexcept;
-    static Slot* FindSlot(Part& part, uint64_t hash, uintptr_t address) noexcept;
-    static void Erase(Part& part, Slot* slot) noexcept;
+    static Slot* FindSlot(Part& part, uint64_t hash, uintptr_t address) noexcept
+        STRATA_REQUIRES(part.lock);
+    static void Erase(Part& part, Slot* slot) noexcept STRATA_REQUIRES(part.lock);
     Part& PartOf(uint64_t hash) noexcept { return parts_[hash % kParts]; }
-    bool Grow(Part& part) noexcept;
+    bool Grow(Part& part) noexcept STRATA_REQUIRES(part.lock);
 
     os::Memory* memory_;
     Part parts_[kParts];

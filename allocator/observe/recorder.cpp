@@ -38,6 +38,7 @@ bool Recorder::Start(const TraceOutput& output, FileHeader header,
     header.bytes = sizeof header;
     header.unused = 0;
     header.checksum = ChecksumOf(header);
+    const os::LockGuard guard(file_lock_);
     if (!output_.write(output_.context, 0, &header, sizeof header)) return false;
     file_bytes_ = sizeof header;
     state_.store(State::kOn, std::memory_order_release);
@@ -277,7 +278,8 @@ void Recorder::ThreadEnds() noexcept {
     ReturnBuffer(*thread);
 }
 
-void Recorder::Finish() noexcept {
+// Without the locks that guard all this: a thread that the system has ended may have them.
+void Recorder::Finish() noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     if (!IsOn()) return;
     for (Thread* thread = threads_; thread != nullptr; thread = thread->next) Flush(*thread);
     EndRecord end = {};

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/thread_safety.h"
 #include "observe/block_ids.h"
 #include "observe/trace_format.h"
 #include "os/lock.h"
@@ -57,8 +58,8 @@ public:
     void EndResize(Named named, const void* block, const void* result, uint64_t bytes,
                    uint8_t flags, bool known_only) noexcept;
 
-    void CreatedHeap(const void* handle) noexcept;
-    void DestroysHeap(const void* handle) noexcept;
+    void CreatedHeap(const void* handle) noexcept STRATA_EXCLUDES(heaps_lock_);
+    void DestroysHeap(const void* handle) noexcept STRATA_EXCLUDES(heaps_lock_);
     void Calls(OtherCall call) noexcept;
 
     // The calling thread ends. What it still calls is written at once.
@@ -66,7 +67,7 @@ public:
 
     // Writes what is left, of all threads, and the end. Nothing is recorded after it. REQUIRES: no other
     // thread is inside a call, unless the system has ended it there.
-    void Finish() noexcept;
+    void Finish() noexcept STRATA_EXCLUDES(file_lock_);
 
 private:
     enum class State : uint8_t { kOff, kOn, kDone };
@@ -93,16 +94,16 @@ private:
 
     bool IsOn() const noexcept { return state_.load(std::memory_order_acquire) == State::kOn; }
     uint64_t Stamp() noexcept { return next_stamp_.fetch_add(1, std::memory_order_relaxed); }
-    uint32_t HeapNumber(const void* handle) noexcept;
+    uint32_t HeapNumber(const void* handle) noexcept STRATA_EXCLUDES(heaps_lock_);
     static void AddBlock(Event& event, Named named) noexcept;
     void Append(const Event& event) noexcept;
-    void Flush(Thread& thread) noexcept;
+    void Flush(Thread& thread) noexcept STRATA_EXCLUDES(file_lock_);
     Thread* CurrentThread() noexcept;
-    Thread* NewThread() noexcept;
-    uint8_t* TakeBuffer() noexcept;
-    void ReturnBuffer(Thread& thread) noexcept;
+    Thread* NewThread() noexcept STRATA_EXCLUDES(memory_lock_);
+    uint8_t* TakeBuffer() noexcept STRATA_EXCLUDES(memory_lock_);
+    void ReturnBuffer(Thread& thread) noexcept STRATA_EXCLUDES(memory_lock_);
     void* NewSlice() noexcept;
-    bool Write(const void* data, size_t bytes) noexcept;
+    bool Write(const void* data, size_t bytes) noexcept STRATA_REQUIRES(file_lock_);
     void GiveUp(const char* why) noexcept;
     uint32_t Elapsed() const noexcept;
 
@@ -115,16 +116,18 @@ private:
     BlockIds blocks_;
     BlockIds heaps_;
 
-    os::Lock heaps_lock_;      // guards heap_count_; taken before the others
-    os::Lock memory_lock_;     // guards threads_, spare_buffers_ and the room for threads
-    os::Lock file_lock_;       // guards file_bytes_ and the file
-    uint32_t heap_count_ = 0;  // beside the process heap
-    uint32_t thread_count_ = 0;
-    Thread* threads_ = nullptr;
-    uint8_t* spare_buffers_ = nullptr;  // a list, through their first words
-    uint8_t* thread_room_ = nullptr;    // where the next threads' records go
-    size_t thread_room_bytes_ = 0;
-    uint64_t file_bytes_ = 0;
+    os::Lock heaps_lock_;
+    os::Lock memory_lock_;
+    os::Lock file_lock_;                                      // of what is written, too
+    uint32_t heap_count_ STRATA_GUARDED_BY(heaps_lock_) = 0;  // beside the process heap
+    uint32_t thread_count_ STRATA_GUARDED_BY(memory_lock_) = 0;
+    Thread* threads_ STRATA_GUARDED_BY(memory_lock_) = nullptr;
+    // A list, through their first words.
+    uint8_t* spare_buffers_ STRATA_GUARDED_BY(memory_lock_) = nullptr;
+    // Where the next threads' records go.
+    uint8_t* thread_room_ STRATA_GUARDED_BY(memory_lock_) = nullptr;
+    size_t thread_room_bytes_ STRATA_GUARDED_BY(memory_lock_) = 0;
+    uint64_t file_bytes_ STRATA_GUARDED_BY(file_lock_) = 0;
 };
 
 }  // namespace strata::observe

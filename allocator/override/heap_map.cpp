@@ -60,6 +60,11 @@ heap::Heap* HeapMap::Find(const void* handle) const noexcept {
     return slot == nullptr ? nullptr : slot->heap.load(std::memory_order_relaxed);
 }
 
+size_t HeapMap::size() noexcept {
+    const os::LockGuard guard(lock_);
+    return size_;
+}
+
 bool HeapMap::Insert(const void* handle, heap::Heap* heap) noexcept {
     const os::LockGuard guard(lock_);
     if ((size_ + 1) * 2 > Current().capacity && !Grow()) return false;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/thread_safety.h"
 #include "heap/heap.h"
 #include "os/lock.h"
 
@@ -26,12 +27,12 @@ public:
     heap::Heap* Find(const void* handle) const noexcept;
 
     // False when there is no memory for it. `handle` is not in the map and is not null.
-    bool Insert(const void* handle, heap::Heap* heap) noexcept;
+    bool Insert(const void* handle, heap::Heap* heap) noexcept STRATA_EXCLUDES(lock_);
 
     // Takes the handle out; its heap, or nullptr.
-    heap::Heap* Remove(const void* handle) noexcept;
+    heap::Heap* Remove(const void* handle) noexcept STRATA_EXCLUDES(lock_);
 
-    size_t size() const noexcept { return size_; }
+    size_t size() noexcept STRATA_EXCLUDES(lock_);
 
 private:
     static constexpr uintptr_t kEmpty = 0;
@@ -55,11 +56,11 @@ private:
     Table Current() const noexcept;
     static Slot* FindSlot(Table table, uintptr_t key) noexcept;
     static void Place(Table table, uintptr_t key, heap::Heap* heap) noexcept;
-    bool Grow() noexcept;
+    bool Grow() noexcept STRATA_REQUIRES(lock_);
 
     Slot first_[kFirstCapacity] = {};
     std::atomic<Header*> grown_{nullptr};
-    size_t size_ = 0;
+    size_t size_ STRATA_GUARDED_BY(lock_) = 0;
     os::Lock lock_;
 };
 

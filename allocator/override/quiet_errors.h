@@ -1,6 +1,7 @@
 // Keeps this process' error mode quiet while it creates others (see error_mode.h).
 #pragma once
 
+#include "base/thread_safety.h"
 #include "os/lock.h"
 #include "override/error_mode.h"
 
@@ -14,15 +15,15 @@ public:
     // For tests; kept by pointer.
     constexpr explicit QuietErrors(const ErrorModeCalls& calls) noexcept : calls_(&calls) {}
 
-    ErrorModes Enter() noexcept;
-    void Leave() noexcept;
+    ErrorModes Enter() noexcept STRATA_EXCLUDES(lock_);
+    void Leave() noexcept STRATA_EXCLUDES(lock_);
 
 private:
     // nullptr: the system's, whose addresses are not known before the DLL is loaded.
     const ErrorModeCalls* calls_ = nullptr;
     os::Lock lock_;
-    uint32_t inside_ = 0;  // guarded by lock_, as what follows
-    ErrorModes modes_;
+    uint32_t inside_ STRATA_GUARDED_BY(lock_) = 0;
+    ErrorModes modes_ STRATA_GUARDED_BY(lock_);
 };
 
 }  // namespace strata::override

@@ -5,6 +5,7 @@
 
 #include "arena/process_arenas.h"
 #include "base/fill.h"
+#include "base/thread_safety.h"
 #include "slab/hardened_slab.h"
 #include "slab/large_run.h"
 
@@ -23,10 +24,10 @@ static_assert(sizeof(GuardedBlock) <= 448, "one more size of metadata chunks oth
 // Freed blocks whose addresses are not used again yet, oldest first.
 struct Queue {
     os::Lock lock;
-    GuardedBlock* oldest = nullptr;
-    GuardedBlock* newest = nullptr;
-    size_t blocks = 0;
-    size_t bytes = 0;  // of addresses
+    GuardedBlock* oldest STRATA_GUARDED_BY(lock) = nullptr;
+    GuardedBlock* newest STRATA_GUARDED_BY(lock) = nullptr;
+    size_t blocks STRATA_GUARDED_BY(lock) = 0;
+    size_t bytes STRATA_GUARDED_BY(lock) = 0;  // of addresses
 };
 constinit Queue g_queue;
 

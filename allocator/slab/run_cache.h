@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/thread_safety.h"
 #include "os/lock.h"
 #include "slab/large_run.h"
 
@@ -14,26 +15,26 @@ class RunCache {
 public:
     // A run of at least `slices` slices that wastes at most an eighth, at a multiple of `alignment`
     // bytes; the smallest such. nullptr when there is none.
-    LargeRun* Take(size_t slices, size_t alignment) noexcept;
+    LargeRun* Take(size_t slices, size_t alignment) noexcept STRATA_EXCLUDES(lock_);
 
     // Keeps `run`; false when it is too large to keep. Makes room by releasing the oldest.
-    bool Put(LargeRun* run) noexcept;
+    bool Put(LargeRun* run) noexcept STRATA_EXCLUDES(lock_);
 
     // Takes out one run that has decayed (or any, if `everything`), to be released by the caller;
     // nullptr when there is none.
-    LargeRun* TakeExpired(uint64_t now, bool everything) noexcept;
+    LargeRun* TakeExpired(uint64_t now, bool everything) noexcept STRATA_EXCLUDES(lock_);
 
     size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
 
-    os::Lock& lock() noexcept { return lock_; }
+    os::Lock& lock() noexcept STRATA_RETURN_CAPABILITY(lock_) { return lock_; }
 
 private:
-    void Remove(size_t position) noexcept;
+    void Remove(size_t position) noexcept STRATA_REQUIRES(lock_);
 
     os::Lock lock_;
-    size_t count_ = 0;
-    std::atomic<size_t> bytes_ = 0;          // changed under the lock
-    LargeRun* runs_[kRunCacheEntries] = {};  // oldest first
+    size_t count_ STRATA_GUARDED_BY(lock_) = 0;
+    std::atomic<size_t> bytes_ = 0;                                   // changed under the lock
+    LargeRun* runs_[kRunCacheEntries] STRATA_GUARDED_BY(lock_) = {};  // oldest first
 };
 
 extern constinit RunCache g_run_cache;
