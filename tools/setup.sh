@@ -25,7 +25,7 @@ python3                             | the checks of layers and imports
 g++-mingw-w64-x86-64-posix          | the Windows builds
 wine                                | running Windows programs: tests, demo, benchmarks
 wine64                              | running Windows programs: tests, demo, benchmarks
-clang-19                            | native-asan, native-tsan, windows-clang
+clang-19                            | native-asan, native-tsan, windows-clang, thread-safety
 libclang-rt-19-dev                  | native-asan, native-tsan
 lld-19                              | windows-clang
 clang-format-19                     | the check of the format

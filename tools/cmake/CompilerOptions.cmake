@@ -40,7 +40,7 @@ else()
   target_compile_options(strata_common_options INTERFACE
     -Wall -Wextra -Wshadow $<$<BOOL:${STRATA_WERROR}>:-Werror>
     # GCC has sized operator delete from C++14 on; clang for MinGW has to be asked.
-    "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety;-fsized-deallocation>")
+    "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety;-Wthread-safety-beta;-fsized-deallocation>")
 endif()
 
 # Lists of call targets for Control Flow Guard, without checks of our own calls: the fast paths stay as they are,
