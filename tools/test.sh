@@ -4,7 +4,7 @@
 #
 #   tools/test.sh            presets windows, native, native-asan, native-tsan, the tree's rules, and real
 #                            programs (tools/programs.sh --quick, and with --native)
-#   tools/test.sh --all      windows-clang, too
+#   tools/test.sh --all      windows-clang and native-debug, too
 #   tools/test.sh --quick    only windows and native, without the stress tests
 #   tools/test.sh --help
 #
@@ -18,7 +18,7 @@ contracts=(thread-safety-windows)
 ctest_options=()
 for option in "$@"; do
   case "$option" in
-    --all) presets=(windows windows-clang native native-asan native-tsan) ;;
+    --all) presets=(windows windows-clang native native-debug native-asan native-tsan) ;;
     --quick)
       presets=(windows native)
       contracts=(thread-safety thread-safety-windows)

@@ -32,7 +32,10 @@ struct Arena;
 class ArenaSet {
 public:
     // `map` is nullptr for arenas whose addresses the slice map need not know (metadata).
-    constexpr ArenaSet(os::Memory& memory, SliceMap* map) noexcept : memory_(memory), map_(map) {}
+    constexpr ArenaSet(os::Memory& memory, SliceMap* map) noexcept
+        : memory_(memory),
+          map_(map),
+          lock_(map != nullptr ? os::LockRank::kArenas : os::LockRank::kMetadataArenas) {}
 
     // The arenas' records lie in BytesFor(arenas) at `reserved`, which nothing of is committed;
     // `arenas` as for SliceMap::Initialize. Call it once.

@@ -61,7 +61,7 @@ private:
     void Unlink(size_t chunk_class, Slice* slice) noexcept STRATA_REQUIRES(lock_);
 
     ArenaSet& arenas_;
-    os::Lock lock_;
+    os::Lock lock_{os::LockRank::kMetadata};
     Slice* partial_[kClasses] STRATA_GUARDED_BY(lock_) = {};  // slices with room
 };
 

@@ -47,7 +47,7 @@ private:
         uint32_t unused;
     };
     struct Part {
-        os::Lock lock;
+        os::Lock lock{os::LockRank::kBlockIds};
         Slot* slots STRATA_GUARDED_BY(lock) = nullptr;
         size_t capacity STRATA_GUARDED_BY(lock) = 0;  // a power of two, or 0
         size_t used STRATA_GUARDED_BY(lock) = 0;

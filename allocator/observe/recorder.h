@@ -116,9 +116,9 @@ private:
     BlockIds blocks_;
     BlockIds heaps_;
 
-    os::Lock heaps_lock_;
-    os::Lock memory_lock_;
-    os::Lock file_lock_;                                      // of what is written, too
+    os::Lock heaps_lock_{os::LockRank::kRecordedHeaps};
+    os::Lock memory_lock_{os::LockRank::kRecorderMemory};
+    os::Lock file_lock_{os::LockRank::kTraceFile};            // of what is written, too
     uint32_t heap_count_ STRATA_GUARDED_BY(heaps_lock_) = 0;  // beside the process heap
     uint32_t thread_count_ STRATA_GUARDED_BY(memory_lock_) = 0;
     Thread* threads_ STRATA_GUARDED_BY(memory_lock_) = nullptr;

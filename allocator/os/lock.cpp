@@ -15,14 +15,14 @@ constexpr uint64_t kPatienceMilliseconds = 3000;
 
 void Lock::AcquireSlow() noexcept {
     for (int i = 0; i < kSpins; ++i) {
-        if (state_.load(std::memory_order_relaxed) == kFree && TryAcquire()) return;
+        if (state_.load(std::memory_order_relaxed) == Unheld() && TryTake()) return;
         SpinPause();
     }
-    const uint32_t self = HolderMark() | kContended;  // others may sleep beside this one
+    const uint32_t self = Unheld() | HolderMark() | kContended;  // others may sleep beside this one
     uint64_t waiting_since = 0;
     for (;;) {
         uint32_t seen = state_.load(std::memory_order_relaxed);
-        if (seen == kFree) {
+        if (seen == Unheld()) {
             if (state_.compare_exchange_strong(seen, self, std::memory_order_acquire,
                                                std::memory_order_relaxed)) {
                 return;
@@ -38,7 +38,7 @@ void Lock::AcquireSlow() noexcept {
         const uint64_t now = Milliseconds();
         if (waiting_since == 0) waiting_since = now;
         if (now - waiting_since >= kPatienceMilliseconds) {
-            RequireHolder(seen & ~kContended);
+            RequireHolder(seen & ~(kContended | kRankBits));
             waiting_since = now;
         }
         if (!WaitOnWord(state_, seen)) return;

@@ -8,11 +8,7 @@
 // half changed, for good: who waits for such a lock ends the process with a message, instead of
 // waiting for ever.
 //
-// Ranks, outermost first: a heap's gate, its parts (class locks by index, then runs), registry,
-// guarded blocks' queue, run cache, metadata, arenas, the list of caches, veils. A thread takes
-// locks in this order only. Two heaps' gates at once are held only by one who calls HeapLock for
-// both, in an order of his own; nothing here takes a second heap's gate for him. Nobody waits for a
-// gate while he holds a part.
+// Each lock has a rank, and a thread takes locks in the order of their ranks only (os/lock_rank.h).
 #pragma once
 
 #include <atomic>
@@ -20,6 +16,7 @@
 
 #include "base/compiler.h"
 #include "base/thread_safety.h"
+#include "os/lock_rank.h"
 #include "os/stack_room.h"
 #include "os/thread.h"
 
@@ -27,38 +24,60 @@ namespace strata::os {
 
 class STRATA_CAPABILITY("lock") Lock {
 public:
-    constexpr Lock() noexcept = default;
+    explicit constexpr Lock(LockRank rank = LockRank::kUnordered) noexcept
+        : state_(kCheckLockRanks ? static_cast<uint32_t>(rank) << kRankShift : kFree) {}
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
 
     STRATA_INLINE void Acquire() noexcept STRATA_ACQUIRE() {
-        uint32_t expected = kFree;
-        if (STRATA_UNLIKELY(!state_.compare_exchange_strong(
-                expected, HolderMark(), std::memory_order_acquire, std::memory_order_relaxed))) {
-            AcquireSlow();
-        }
+        if constexpr (kCheckLockRanks) CheckLockRank(rank());
+        if (STRATA_UNLIKELY(!TryTake())) AcquireSlow();
+        if constexpr (kCheckLockRanks) NoteLocked(rank());
     }
 
     STRATA_INLINE bool TryAcquire() noexcept STRATA_TRY_ACQUIRE(true) {
-        uint32_t expected = kFree;
-        return state_.compare_exchange_strong(expected, HolderMark(), std::memory_order_acquire,
-                                              std::memory_order_relaxed);
+        if (!TryTake()) return false;
+        if constexpr (kCheckLockRanks) NoteLocked(rank());
+        return true;
     }
 
     STRATA_INLINE void Release() noexcept STRATA_RELEASE() {
-        const uint32_t was = state_.exchange(kFree, std::memory_order_release);
+        if constexpr (kCheckLockRanks) NoteUnlocked(rank());
+        GiveUp();
+    }
+
+    // Of a lock that a thread may have held which is no more: in the child of a fork.
+    void ReleaseOfGone() noexcept STRATA_RELEASE() { GiveUp(); }
+
+private:
+    // Free, or the holder's mark and whether somebody may sleep; with ranks checked, the rank in the
+    // highest byte, always.
+    static constexpr uint32_t kFree = 0;
+    static constexpr uint32_t kContended = 1;
+    static constexpr unsigned kRankShift = 24;
+    static constexpr uint32_t kRankBits = kCheckLockRanks ? 0xffu << kRankShift : 0;
+
+    // What the word is when nobody holds the lock.
+    STRATA_INLINE uint32_t Unheld() const noexcept {
+        if constexpr (kCheckLockRanks) return state_.load(std::memory_order_relaxed) & kRankBits;
+        return kFree;
+    }
+    LockRank rank() const noexcept { return static_cast<LockRank>(Unheld() >> kRankShift); }
+
+    STRATA_INLINE bool TryTake() noexcept {
+        uint32_t expected = Unheld();
+        return state_.compare_exchange_strong(expected, expected | HolderMark(),
+                                              std::memory_order_acquire, std::memory_order_relaxed);
+    }
+    STRATA_INLINE void GiveUp() noexcept {
+        const uint32_t was = state_.exchange(Unheld(), std::memory_order_release);
         if (STRATA_UNLIKELY((was & kContended) != 0)) WakeOne();
     }
 
-private:
-    // 0, or the holder's mark, and whether somebody may sleep.
-    static constexpr uint32_t kFree = 0;
-    static constexpr uint32_t kContended = 1;
-
-    STRATA_COLD void AcquireSlow() noexcept STRATA_ACQUIRE();
+    STRATA_COLD void AcquireSlow() noexcept;
     STRATA_COLD void WakeOne() noexcept;
 
-    std::atomic<uint32_t> state_{kFree};
+    std::atomic<uint32_t> state_;
 };
 
 class STRATA_SCOPED_CAPABILITY LockGuard {

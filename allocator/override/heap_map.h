@@ -61,7 +61,7 @@ private:
     Slot first_[kFirstCapacity] = {};
     std::atomic<Header*> grown_{nullptr};
     size_t size_ STRATA_GUARDED_BY(lock_) = 0;
-    os::Lock lock_;
+    os::Lock lock_{os::LockRank::kHeapMap};
 };
 
 }  // namespace strata::override

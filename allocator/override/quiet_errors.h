@@ -21,7 +21,7 @@ public:
 private:
     // nullptr: the system's, whose addresses are not known before the DLL is loaded.
     const ErrorModeCalls* calls_ = nullptr;
-    os::Lock lock_;
+    os::Lock lock_{os::LockRank::kErrorMode};
     uint32_t inside_ STRATA_GUARDED_BY(lock_) = 0;
     ErrorModes modes_ STRATA_GUARDED_BY(lock_);
 };

@@ -23,7 +23,7 @@ static_assert(sizeof(GuardedBlock) <= 448, "one more size of metadata chunks oth
 
 // Freed blocks whose addresses are not used again yet, oldest first.
 struct Queue {
-    os::Lock lock;
+    os::Lock lock{os::LockRank::kGuardedQueue};
     GuardedBlock* oldest STRATA_GUARDED_BY(lock) = nullptr;
     GuardedBlock* newest STRATA_GUARDED_BY(lock) = nullptr;
     size_t blocks STRATA_GUARDED_BY(lock) = 0;

@@ -31,7 +31,7 @@ public:
 private:
     void Remove(size_t position) noexcept STRATA_REQUIRES(lock_);
 
-    os::Lock lock_;
+    os::Lock lock_{os::LockRank::kRunCache};
     size_t count_ STRATA_GUARDED_BY(lock_) = 0;
     std::atomic<size_t> bytes_ = 0;                                   // changed under the lock
     LargeRun* runs_[kRunCacheEntries] STRATA_GUARDED_BY(lock_) = {};  // oldest first

@@ -8,7 +8,7 @@ namespace {
 using LockInterleave = Interleave;
 
 TEST_F(LockInterleave, OneInsideAndNobodyLeftAsleep) {
-    static os::Lock lock;
+    static os::Lock lock{os::LockRank::kArenas};
     static int inside = 0;
     const auto body = [] {
         for (int i = 0; i < 2; ++i) {
@@ -24,7 +24,7 @@ TEST_F(LockInterleave, OneInsideAndNobodyLeftAsleep) {
 }
 
 TEST_F(LockInterleave, TryAcquireNeverWaits) {
-    static os::Lock lock;
+    static os::Lock lock{os::LockRank::kArenas};
     static int inside = 0;
     const auto holder = [] {
         lock.Acquire();

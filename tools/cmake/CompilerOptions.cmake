@@ -28,6 +28,9 @@ endif()
 
 add_library(strata_common_options INTERFACE)
 target_compile_features(strata_common_options INTERFACE cxx_std_20)
+if(STRATA_CHECK_LOCK_RANKS)
+  target_compile_definitions(strata_common_options INTERFACE STRATA_CHECK_LOCK_RANKS=1)
+endif()
 if(WIN32)
   # Empty values: a file may define the first two itself.
   target_compile_definitions(strata_common_options INTERFACE

@@ -8,43 +8,47 @@
 #include <vector>
 
 #include "os/process.h"
+#include "support/free_locking.h"
 #include "support/model.h"
 
 namespace strata::os {
 namespace {
 
 using std::chrono::milliseconds;
+using test::Give;
+using test::Take;
+using test::TryTake;
 
 static_assert(sizeof(Lock) == 4);
 
 TEST(Lock, TryAcquireTellsHeldFromFree) {
-    Lock lock;
-    EXPECT_TRUE(lock.TryAcquire());
-    EXPECT_FALSE(lock.TryAcquire());
-    std::thread([&] { EXPECT_FALSE(lock.TryAcquire()); }).join();
-    lock.Release();
-    EXPECT_TRUE(lock.TryAcquire());
-    lock.Release();
-    lock.Acquire();
-    EXPECT_FALSE(lock.TryAcquire());
-    lock.Release();
+    Lock lock(LockRank::kArenas);
+    EXPECT_TRUE(TryTake(lock));
+    EXPECT_FALSE(TryTake(lock));
+    std::thread([&] { EXPECT_FALSE(TryTake(lock)); }).join();
+    Give(lock);
+    EXPECT_TRUE(TryTake(lock));
+    Give(lock);
+    Take(lock);
+    EXPECT_FALSE(TryTake(lock));
+    Give(lock);
 }
 
 TEST(LockGuard, HoldsTheLockWhileItLives) {
-    Lock lock;
+    Lock lock(LockRank::kArenas);
     {
         const LockGuard guard(lock);
-        EXPECT_FALSE(lock.TryAcquire());
+        EXPECT_FALSE(TryTake(lock));
     }
-    EXPECT_TRUE(lock.TryAcquire());
-    lock.Release();
+    EXPECT_TRUE(TryTake(lock));
+    Give(lock);
 }
 
 // Waits far longer than any spinning: the waiters sleep, and each is woken.
 TEST(Lock, WaitersSleepAndAreWoken) {
-    Lock lock;
+    Lock lock(LockRank::kArenas);
     int entered = 0;
-    lock.Acquire();
+    Take(lock);
     std::vector<std::thread> waiters;
     for (int i = 0; i < 6; ++i) {
         waiters.emplace_back([&] {
@@ -54,10 +58,11 @@ TEST(Lock, WaitersSleepAndAreWoken) {
     }
     std::this_thread::sleep_for(milliseconds(30));
     EXPECT_EQ(entered, 0);
-    lock.Release();
+    Give(lock);
     for (std::thread& waiter : waiters) waiter.join();
     EXPECT_EQ(entered, 6);
-    EXPECT_TRUE(lock.TryAcquire());
+    EXPECT_TRUE(TryTake(lock));
+    Give(lock);
 }
 
 // Many threads, short and long holds, some of them across a sleep. What the lock guards is no atomic:
@@ -65,7 +70,7 @@ TEST(Lock, WaitersSleepAndAreWoken) {
 TEST(Lock, ContentionStorm) {
     constexpr int kThreads = 8;
     constexpr uint64_t kRounds = 6000;
-    Lock lock;
+    Lock lock(LockRank::kArenas);
     uint64_t inside = 0;
     uint64_t total = 0;
     bool overlapped = false;
@@ -75,44 +80,45 @@ TEST(Lock, ContentionStorm) {
             test::Random random(static_cast<uint64_t>(t));
             for (uint64_t i = 0; i < kRounds; ++i) {
                 if (random.OneIn(8)) {
-                    if (!lock.TryAcquire()) lock.Acquire();
+                    if (!TryTake(lock)) Take(lock);
                 } else {
-                    lock.Acquire();
+                    Take(lock);
                 }
                 overlapped |= inside++ != 0;
                 ++total;
                 if (random.OneIn(64)) std::this_thread::yield();
                 if (random.OneIn(4096)) std::this_thread::sleep_for(milliseconds(1));
                 overlapped |= --inside != 0;
-                lock.Release();
+                Give(lock);
             }
         });
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_FALSE(overlapped);
     EXPECT_EQ(total, kThreads * kRounds);
-    EXPECT_TRUE(lock.TryAcquire());
+    EXPECT_TRUE(TryTake(lock));
+    Give(lock);
 }
 
 // Two threads that take turns through two locks: one lost wake-up and it never ends.
 TEST(Lock, NoWakeUpIsLost) {
     constexpr int kTurns = 2000;
-    Lock first;
-    Lock second;
-    second.Acquire();
+    Lock first(LockRank::kUnordered);
+    Lock second(LockRank::kUnordered);
+    Take(second);
     int turns = 0;
     // A lock may be released by another thread than the one that acquired it.
     std::thread other([&] {
         for (int i = 0; i < kTurns; ++i) {
-            second.Acquire();
+            Take(second);
             ++turns;
-            first.Release();
+            Give(first);
         }
     });
     for (int i = 0; i < kTurns; ++i) {
-        first.Acquire();
+        Take(first);
         ++turns;
-        second.Release();
+        Give(second);
     }
     other.join();
     EXPECT_EQ(turns, 2 * kTurns);
