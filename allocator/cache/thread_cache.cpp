@@ -13,7 +13,7 @@ static_assert(sizeof(HeapBins) <= arena::Metadata::kMaxChunk);
 
 constinit ThreadCache g_detached_cache = {};  // its budgets are 0: nothing is parked in it either
 
-constinit os::Lock g_caches_lock;
+constinit os::Lock g_caches_lock{os::LockRank::kCaches};
 constinit ThreadCache* g_first_cache = nullptr;
 
 namespace {

@@ -43,7 +43,7 @@ struct BinUses {
 // Which sides of the bins of the process heap are closed (closed_bins.h). Changed by the owner
 // under the lock; other threads take what is in closed bins under it.
 struct ClosedBins {
-    os::Lock lock;
+    os::Lock lock{os::LockRank::kClosedBins};
     bool has_blocks;              // perhaps
     uint64_t alloc[kClassWords];  // by bin: the side that allocation pops from
     uint64_t free[kClassWords];

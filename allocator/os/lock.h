@@ -24,7 +24,7 @@ namespace strata::os {
 
 class STRATA_CAPABILITY("lock") Lock {
 public:
-    explicit constexpr Lock(LockRank rank = LockRank::kUnordered) noexcept
+    explicit constexpr Lock(LockRank rank) noexcept
         : state_(kCheckLockRanks ? static_cast<uint32_t>(rank) << kRankShift : kFree) {}
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;

@@ -56,7 +56,7 @@ public:
 
     // The lock of the size class: of this depot and of the slabs beside it. It stands here because
     // here are four bytes to spare, and a store has this 113 times.
-    os::Lock lock;
+    os::Lock lock{os::LockRank::kClass};
 
 private:
     uint16_t magazines_ = 0;

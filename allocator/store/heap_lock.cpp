@@ -34,6 +34,8 @@ std::atomic<uintptr_t>* TakePlace(Heap& heap) noexcept {
 
 // All of a store's but the first, which the caller has.
 void LockOthersOf(Store& store) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
+    // By index; and store after store, and heap after heap, oldest first, for fork.
+    const os::SeveralLocks parts(os::LockRank::kClass, os::LockRank::kRuns);
     for (size_t i = 1; i < std::size(store.classes); ++i) store.classes[i].depot.lock.Acquire();
     store.runs_lock.Acquire();
 }
@@ -49,6 +51,8 @@ bool MayPassGate(const Heap& heap) noexcept {
 void WaitAtGate(Heap& heap, os::Lock& part) noexcept {
     while (!MayPassGate(heap)) {
         part.Release();
+        // The program may hold the gate of another heap: it has locked that one before this.
+        const os::SeveralLocks gates(os::LockRank::kGate, os::LockRank::kGate);
         heap.gate.Acquire();
         heap.gate.Release();
         part.Acquire();
@@ -81,7 +85,11 @@ void LockHeap(Heap& heap) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
         return;
     }
     os::RequireStack(os::kStackForPart);
-    heap.gate.Acquire();
+    {
+        // As many as the program locks, in its order.
+        const os::SeveralLocks gates(os::LockRank::kGate, os::LockRank::kGate);
+        heap.gate.Acquire();
+    }
     heap.lock_owner.store(self, kRelaxed);
     heap.lock_depth = 1;
     for (Store& store : heap.stores()) {
@@ -133,7 +141,7 @@ void ForgetOtherThreads(Heap& heap) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     for (std::atomic<uintptr_t>& guest : heap.guests) guest.store(0, kRelaxed);
     if (heap.lock_owner.load(kRelaxed) == os::ThreadToken()) return;
     heap.lock_owner.store(0, kRelaxed);
-    heap.gate.Release();
+    heap.gate.ReleaseOfGone();
 }
 
 }  // namespace strata::store

@@ -6,7 +6,7 @@
 
 namespace strata::store {
 
-constinit os::Lock g_registry_lock;
+constinit os::Lock g_registry_lock{os::LockRank::kRegistry};
 constinit Heap* g_first_heap = nullptr;
 constinit std::atomic<Heap*> g_process_heap{nullptr};
 constinit std::atomic<size_t> g_region_heaps{0};

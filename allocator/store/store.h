@@ -35,7 +35,7 @@ public:
     // Bytes in all depots.
     std::atomic<size_t> depot_bytes;
 
-    os::Lock runs_lock;
+    os::Lock runs_lock{os::LockRank::kRuns};
     slab::LargeRun* runs;  // guarded by runs_lock
     slab::LargeRun*
         next_look;  // the next that PurgeRunTails looks at, if any; guarded by runs_lock
