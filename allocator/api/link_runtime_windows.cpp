@@ -48,6 +48,7 @@ void FindAll() noexcept {
         }
     }
     SetLastError(error);
+    // Pairs with FindRuntimeFunction: who sees it sees the functions. Two threads may look; they find the same.
     g_looked.store(true, std::memory_order_release);
 }
 

@@ -31,6 +31,7 @@ size_t ArenaSet::WarmSurplus(const Arena& arena) noexcept {
 
 void ArenaSet::Purge(uint64_t now, bool everything) noexcept {
     const uint64_t epoch = now / kEpochMilliseconds;
+    // Says who purges, nothing else: what he looks at is read under the lock.
     if (last_epoch_.exchange(epoch, kRelaxed) == epoch && !everything) return;
     os::RequireStack(os::kStackForArenas);
     lock_.Acquire();

@@ -41,6 +41,7 @@ bool Recorder::Start(const TraceOutput& output, FileHeader header,
     const os::LockGuard guard(file_lock_);
     if (!output_.write(output_.context, 0, &header, sizeof header)) return false;
     file_bytes_ = sizeof header;
+    // Pairs with IsOn: who records sees all of the above.
     state_.store(State::kOn, std::memory_order_release);
     return true;
 }
@@ -170,6 +171,7 @@ void Recorder::Append(const Event& event) noexcept {
     for (size_t i = 0; i < event.count; ++i) at = PutNumber(at, event.numbers[i]);
     thread->last_stamp = event.stamp;
     filled += (uint64_t{1} << 32) + static_cast<uint64_t>(at - begin);
+    // Pairs with Flush, which another thread calls at the end of the process.
     thread->filled.store(filled, std::memory_order_release);
     if (thread->ended) {
         Flush(*thread);

@@ -64,6 +64,7 @@ private:
     }
     LockRank rank() const noexcept { return static_cast<LockRank>(Unheld() >> kRankShift); }
 
+    // Acquire, here and in AcquireSlow, sees what was done under the lock until GiveUp's release.
     STRATA_INLINE bool TryTake() noexcept {
         uint32_t expected = Unheld();
         return state_.compare_exchange_strong(expected, expected | HolderMark(),

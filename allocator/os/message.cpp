@@ -33,12 +33,14 @@ void Keep(const char* text, size_t length) noexcept {
 void SetMessageHandler(MessageHandler handler, void* context) noexcept {
     g_handler.store(nullptr, kRelaxed);
     g_handler_context.store(context, kRelaxed);
+    // Who loads this handler, with acquire, has its context.
     g_handler.store(handler, std::memory_order_release);
 }
 
 AppendFile::Result OpenLog(uint32_t& error) noexcept {
     if (g_log_asked.exchange(true, kRelaxed)) return AppendFile::Result::kNotNamed;
     const AppendFile::Result result = g_log.Open("STRATA_LOG", error);
+    // The same for g_log: WriteMessage looks at it when this is true.
     g_log_open.store(g_log.IsOpen(), std::memory_order_release);
     return result;
 }

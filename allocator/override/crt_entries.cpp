@@ -39,6 +39,7 @@ STRATA_COLD void Learn(Crt& crt, const void* block) noexcept {
     bool known = false;
     heap::Heap* const heap = HeapOfCrt(crt, known);
     if (heap != nullptr && heap::HeapOfLiveBlock(block) == heap) {
+        // Pairs with the acquires in the entries, which use the heap as soon as they see it.
         crt.heap.store(heap, std::memory_order_release);
     } else {
         crt.elsewhere.store(true, std::memory_order_relaxed);

@@ -34,6 +34,7 @@ void HeapMap::Place(Table table, uintptr_t key, heap::Heap* heap) noexcept {
     size_t i = StartOf(key, table.capacity);
     while (table.slots[i].handle.load(std::memory_order_relaxed) > kRemoved) i = (i + 1) & mask;
     table.slots[i].heap.store(heap, std::memory_order_relaxed);
+    // Pairs with FindSlot: who sees the handle sees its heap.
     table.slots[i].handle.store(key, std::memory_order_release);
 }
 
@@ -49,6 +50,7 @@ bool HeapMap::Grow() noexcept {
         const uintptr_t key = old.slots[i].handle.load(std::memory_order_relaxed);
         if (key > kRemoved) Place(table, key, old.slots[i].heap.load(std::memory_order_relaxed));
     }
+    // Pairs with Current: who sees the table sees what it has taken over.
     grown_.store(header, std::memory_order_release);
     return true;
 }
@@ -81,6 +83,7 @@ heap::Heap* HeapMap::Remove(const void* handle) noexcept {
     Slot* const slot = FindSlot(table, key);
     if (slot == nullptr) return nullptr;
     heap::Heap* const heap = slot->heap.load(std::memory_order_relaxed);
+    // These publish nothing; release keeps them behind the heap's last use here.
     slot->handle.store(kRemoved, std::memory_order_release);
     --size_;
     // Where no probe sequence goes on behind it, a removed slot may be empty again, and so may

@@ -189,6 +189,7 @@ void Transaction::FreeBlock() noexcept {
 void Transaction::Publish(bool trampolines) const noexcept {
     for (size_t i = 0; i < count_; ++i) {
         if (requests_[i].original == nullptr || (originals_.published >> i & 1) == 0) continue;
+        // Before the entry leads to who reads it, by a locked instruction (CodePatch::Write).
         std::atomic_ref<void*>(*requests_[i].original)
             .store(trampolines ? Slot(i) + kStubBytes : requests_[i].entry,
                    std::memory_order_release);

@@ -174,6 +174,7 @@ GuardedBlock* AllocateGuarded(const GuardedRequest& request) noexcept {
     block->requested.store(request.bytes, kRelaxed);
     std::memset(block->pages, kTailFill, static_cast<size_t>(block->block - block->pages));
     FillBehind(*block);
+    // Pairs with MarkFree: who ends the block sees it whole. EnterInMap publishes it to all others.
     block->live.store(true, std::memory_order_release);
     EnterInMap(*block);
     return block;

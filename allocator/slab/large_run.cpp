@@ -162,6 +162,7 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
     ZeroAndTouch(*run, 0, request.bytes, request.zero);
     run->requested.store(request.bytes, std::memory_order_relaxed);
     run->seen = ~size_t{0};
+    // Pairs with MarkFree and TrimRun: whoever changes the state from live next sees the record whole.
     run->state.store(RunState::kLive, std::memory_order_release);
     if (!cached) g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);
     return run;
@@ -192,6 +193,7 @@ void PurgeRunTail(LargeRun& run, bool at_once) noexcept {
         g_arenas.NoteUse(os::Milliseconds());
         DecommitBehind(run, end);
     }
+    // Pairs with MarkFree: who frees the run sees where its pages end now.
     run.state.store(RunState::kLive, std::memory_order_release);
 }
 

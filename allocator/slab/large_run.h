@@ -91,6 +91,8 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept;
 // while PurgeRunTail is at it: whoever calls that knows how to wait for it.
 inline bool MarkFree(LargeRun& run) noexcept {
     RunState live = RunState::kLive;
+    // Acquire: of all the stores of kLive, with what was written before them. Release: what its user did is
+    // done before another has it.
     return run.state.compare_exchange_strong(live, RunState::kFree, std::memory_order_acq_rel,
                                              std::memory_order_relaxed);
 }
@@ -101,7 +103,7 @@ STRATA_INLINE void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept {
     run.has_user.store(false, std::memory_order_relaxed);
     if (STRATA_UNLIKELY(zero || bytes > run.touched)) ZeroAndTouch(run, 0, bytes, zero);
     run.requested.store(bytes, std::memory_order_relaxed);
-    run.state.store(RunState::kLive, std::memory_order_release);
+    run.state.store(RunState::kLive, std::memory_order_release);  // for MarkFree and TrimRun
 }
 
 // Gives up a run that MarkFree returned true for, into the cache or back to the arena.

@@ -33,7 +33,7 @@ private:
 
     os::Lock lock_{os::LockRank::kRunCache};
     size_t count_ STRATA_GUARDED_BY(lock_) = 0;
-    std::atomic<size_t> bytes_ = 0;                                   // changed under the lock
+    std::atomic<size_t> bytes_ = 0;  // changed under the lock; read to no effect but a hint
     LargeRun* runs_[kRunCacheEntries] STRATA_GUARDED_BY(lock_) = {};  // oldest first
 };
 

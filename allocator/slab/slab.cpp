@@ -230,6 +230,7 @@ void Lose(Slab* slab) noexcept {
     Slab* head = g_lost.load(std::memory_order_relaxed);
     do {
         slab->next = head;
+        // Pairs with FindLostSlabs, which takes the whole list and reads the records in it.
     } while (!g_lost.compare_exchange_weak(head, slab, std::memory_order_release,
                                            std::memory_order_relaxed));
 }
