@@ -45,8 +45,8 @@ const char* NameOf(LockRank rank) noexcept {
             return "the metadata's arenas";
         case LockRank::kCaches:
             return "the list of caches";
-        case LockRank::kVeils:
-            return "a cache's veils";
+        case LockRank::kClosedBins:
+            return "a cache's closed bins";
         case LockRank::kRecordedHeaps:
             return "the recorder's heaps";
         case LockRank::kBlockIds:

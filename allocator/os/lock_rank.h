@@ -24,7 +24,7 @@ enum class LockRank : uint8_t {
     kMetadata,
     kMetadataArenas,
     kCaches,  // the list of threads' caches
-    kVeils,   // of one cache
+    kClosedBins,   // of one cache
     // What follows is never held while any of the above is taken.
     kRecordedHeaps,  // the recorder: which number a heap has; events are written under it
     kBlockIds,

@@ -32,12 +32,17 @@ std::atomic<uintptr_t>* TakePlace(Heap& heap) noexcept {
     }
 }
 
-// All of a store's but the first, which the caller has.
-void LockOthersOf(Store& store) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
-    // By index; and store after store, and heap after heap, oldest first, for fork.
+// All parts but the first `held` classes of the first store, which the caller has.
+void LockPartsFrom(Heap& heap, size_t held) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
+    // By index, store after store; and heap after heap, oldest first, for fork.
     const os::SeveralLocks parts(os::LockRank::kClass, os::LockRank::kRuns);
-    for (size_t i = 1; i < std::size(store.classes); ++i) store.classes[i].depot.lock.Acquire();
-    store.runs_lock.Acquire();
+    for (Store& store : heap.stores()) {
+        for (size_t i = held; i < std::size(store.classes); ++i) {
+            store.classes[i].depot.lock.Acquire();
+        }
+        store.runs_lock.Acquire();
+        held = 0;
+    }
 }
 
 }  // namespace
@@ -116,18 +121,10 @@ void LockParts(Heap& heap) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     first.Acquire();
     // Who has the first part and may pass has all of them: the gate's owner takes that one, too.
     if (heap.lock_owner.load(std::memory_order_acquire) != 0) WaitAtGate(heap, first);
-    for (Store& store : heap.stores()) {
-        if (&store != &heap.stores().front()) store.classes[0].depot.lock.Acquire();
-        LockOthersOf(store);
-    }
+    LockPartsFrom(heap, 1);
 }
 
-void LockPartsForFork(Heap& heap) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
-    for (Store& store : heap.stores()) {
-        store.classes[0].depot.lock.Acquire();
-        LockOthersOf(store);
-    }
-}
+void LockPartsForFork(Heap& heap) noexcept { LockPartsFrom(heap, 0); }
 
 void UnlockParts(Heap& heap) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     for (Store& store : heap.stores()) {

@@ -105,7 +105,7 @@ TEST_F(LockRankDeathTest, SeveralOfOneRank) {
 TEST(LockRank, InOrder) {
     Lock gate(LockRank::kGate);
     Lock runs(LockRank::kRuns);
-    Lock veils(LockRank::kVeils);
+    Lock veils(LockRank::kClosedBins);
     for (int i = 0; i < 3; ++i) {
         const LockGuard outer(gate);
         const LockGuard middle(runs);
