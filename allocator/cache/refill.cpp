@@ -22,9 +22,10 @@ uint32_t NextCapacity(uint32_t capacity, SizeClass size_class) noexcept {
 
 void PutUncached(Heap& heap, SizeClass size_class, FreeBlock block) noexcept {
     store::Store& store = heap.home();
-    const PartGuard guard(store, size_class);
+    store::ClassStore& part = store.ClassAt(size_class);
+    const PartGuard guard(store, part);
     MarkReturned(heap, size_class, &block, 1);
-    store.ClassAt(size_class).slabs.PutAll(&block, 1);
+    part.slabs.PutAll(&block, 1);
 }
 
 Spares& ThisThreadsSpares() noexcept { return CurrentCache()->spares; }

@@ -161,7 +161,7 @@ void DestroyHeapBins(HeapBins* bins) noexcept;
 
 // The list of all caches, and its lock. Who holds it waits for no other.
 extern constinit os::Lock g_caches_lock;
-extern constinit ThreadCache* g_first_cache;
+extern constinit ThreadCache* g_first_cache STRATA_GUARDED_BY(g_caches_lock);
 
 // Caches alive now.
 size_t ThreadCacheCount() noexcept;

@@ -17,6 +17,9 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 // slab in one go, fewer cost nothing when the heap ends.
 constexpr uint32_t kDormantFill = 7;
 
+// Nobody else has a heap that ends or begins: its locks are not taken here, which the analysis of
+// locks is not to mind.
+
 // Calls f(store, class index) for every class of every store that has slabs.
 template <typename F>
 void ForEachUsedClass(Heap& heap, F f) noexcept {
@@ -64,7 +67,7 @@ bool RetireSlabs(Heap& heap, uint64_t serial) noexcept {
     cache::HeapSlot* const slot = OwnSlot(heap, serial);
     size_t budget = heap.is_unchecked && heap.access == os::Access::kReadWrite ? kDormantBytes : 0;
     bool kept_any = false;
-    ForEachUsedClass(heap, [&](Store& store, size_t i) {
+    ForEachUsedClass(heap, [&](Store& store, size_t i) STRATA_NO_THREAD_SAFETY_ANALYSIS {
         store::ClassStore& part = store.classes[i];
         while (cache::Magazine* magazine = part.depot.Take()) store::DestroyMagazine(magazine);
         slab::Slab* const kept = part.slabs.DestroyAllButOne(budget);
@@ -99,7 +102,7 @@ void ReviveSlabs(Heap& heap) noexcept {
     if (DormantSlot(heap) != nullptr) return;
     // Another thread's bins have blocks of them: they are none any more.
     heap.dormant_thread = 0;
-    ForEachUsedClass(heap, [&](Store& store, size_t i) {
+    ForEachUsedClass(heap, [&](Store& store, size_t i) STRATA_NO_THREAD_SAFETY_ANALYSIS {
         store.classes[i].slabs.ForEach([&](slab::Slab& slab) {
             if (slab.free != slab.limit) slab::ResetSlab(slab);
         });
@@ -114,7 +117,9 @@ void ReviveBins(Heap& heap) noexcept {
 }
 
 void ReleaseSlabs(Heap& heap) noexcept {
-    ForEachUsedClass(heap, [](Store& store, size_t i) { store.classes[i].slabs.DestroyAll(); });
+    ForEachUsedClass(heap, [](Store& store, size_t i) STRATA_NO_THREAD_SAFETY_ANALYSIS {
+        store.classes[i].slabs.DestroyAll();
+    });
     for (Store& store : heap.stores()) {
         for (std::atomic<uint64_t>& word : store.used_classes) word.store(0, kRelaxed);
     }

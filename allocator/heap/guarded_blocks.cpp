@@ -151,7 +151,8 @@ bool GuardedBlocks::AddUserRecord(Block& block) noexcept {
     return true;
 }
 
-void GuardedBlocks::DestroyAll(Store& store) noexcept {
+// Nobody else has the heap.
+void GuardedBlocks::DestroyAll(Store& store) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     while (GuardedBlock* const guarded = store.guarded) {
         store.guarded = guarded->next;
         slab::SetGuardedOwner(*guarded, slab::kRunOwner);

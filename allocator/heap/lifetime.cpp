@@ -26,7 +26,8 @@ constinit HeapRequest g_process_heap_request;
 void OnThreadExit(void*) noexcept { ThreadDetach(); }
 
 // What a heap is, from what was asked for. Before it is alive.
-void Configure(Heap& heap, const HeapRequest& request, bool is_process_heap) noexcept {
+void Configure(Heap& heap, const HeapRequest& request,
+               bool is_process_heap) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     heap.options = request.options;
     heap.is_process_heap = is_process_heap;
     const bool grows = request.maximum == 0;
@@ -106,8 +107,7 @@ bool MakeParts(Heap& heap, const HeapRequest& request) noexcept {
     return made;
 }
 
-// REQUIRES: g_registry_lock.
-void BeginLife(Heap& heap) noexcept {
+void BeginLife(Heap& heap) noexcept STRATA_REQUIRES(g_registry_lock) {
     // Here, so that heaps are listed in the order of their serials.
     store::GiveSerialLocked(heap);
     ReviveBins(heap);

@@ -49,8 +49,9 @@ void* TryAllocateChecked(Heap& heap, SizeClass size_class, size_t bytes,
                          const AllocateOptions& options) noexcept {
     slab::FreeBlock block;
     Store& store = heap.home();
-    const PartGuard guard(store, size_class);
-    if (store::TakeBlocksLocked(store, size_class, &block, 1) != 1) return nullptr;
+    store::ClassStore& part = store.ClassAt(size_class);
+    const PartGuard guard(store, part);
+    if (store::TakeBlocksLocked(store, part, size_class, &block, 1) != 1) return nullptr;
     return FinishWith(heap, block, size_class, bytes, options);
 }
 
@@ -157,7 +158,8 @@ void SlabBlocks::FreeChecked(Block block) noexcept {
     Store& store = *block.slab().store;
     const SizeClass size_class = block.slab().size_class;
     PurgeTick(heap);
-    const PartGuard guard(store, size_class);
+    store::ClassStore& part = store.ClassAt(size_class);
+    const PartGuard guard(store, part);
     if (!IsLive(LoadState(block.state))) {
         os::FatalDoubleFree(os::Operation::kFree, block.pointer, &heap, block.usable);
     }
@@ -170,7 +172,7 @@ void SlabBlocks::FreeChecked(Block block) noexcept {
         if (leaving == nullptr) return;
         slab = slab::SlabOf(*arena::g_slice_map.EntryAt(AddressOf(leaving)));
     }
-    store.ClassAt(size_class).slabs.Put(*slab, leaving);
+    part.slabs.Put(*slab, leaving);
 }
 
 void SlabBlocks::FreeUnchecked(Slab& slab, void* pointer, StateByte* state) noexcept {
@@ -188,7 +190,8 @@ void SlabBlocks::FreeUnchecked(Slab& slab, void* pointer, StateByte* state) noex
 
 bool SlabBlocks::ResizeInPlace(Block block, size_t bytes, const ResizeOptions& options) noexcept {
     if (block.heap->is_unchecked) return ResizeUnchecked(block, bytes, options);
-    const PartGuard guard(*block.slab().store, block.slab().size_class);
+    Store& store = *block.slab().store;
+    const PartGuard guard(store, store.ClassAt(block.slab().size_class));
     if (!ResizeUnchecked(block, bytes, options)) return false;
     if (block.heap->check_tail) {
         const bool user = HasUserRecord(LoadState(block.state));

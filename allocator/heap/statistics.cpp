@@ -25,8 +25,7 @@ void AddSlab(const slab::Slab& slab, ClassStatistics& sum) noexcept {
     }
 }
 
-// REQUIRES: the store's lock of runs.
-void AddRuns(const Store& store, ClassStatistics& sum) noexcept {
+void AddRuns(const Store& store, ClassStatistics& sum) noexcept STRATA_REQUIRES(store.runs_lock) {
     for (const slab::LargeRun* run = store.runs; run != nullptr; run = run->next) {
         ++sum.slabs;
         sum.committed += run->extent();
@@ -142,9 +141,9 @@ size_t LargestFreeBlock(Heap& heap) noexcept {
     for (size_t i = kSizeClasses; i-- > 0;) {
         bool found = false;
         for (Store& store : heap.stores()) {
-            const PartGuard guard(store, static_cast<SizeClass>(i));
-            store.classes[i].slabs.ForEach(
-                [&](const slab::Slab& slab) { found = found || slab.free != 0; });
+            store::ClassStore& part = store.classes[i];
+            const PartGuard guard(store, part);
+            part.slabs.ForEach([&](const slab::Slab& slab) { found = found || slab.free != 0; });
         }
         if (found) return kClassTable[i].usable;
     }

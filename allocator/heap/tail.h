@@ -1,9 +1,9 @@
 // What stands behind the requested bytes of a slab's block in heaps that check that.
 //
 //   checked heaps    16 bytes of 0xAB, as the Windows debug heap has them
-//   hardened heaps   all of the slack, in bytes that differ from block to block and from run to run, so
-//                    that an overflow cannot be made to look like none; no byte of them is 0, so that the
-//                    zero behind a string is an overflow that shows
+//   hardened heaps   all of the slack, in bytes that differ from block to block and from run to
+//                    run, so that an overflow cannot be made to look like none; no byte of them is
+//                    0, so that the zero behind a string is an overflow that shows
 #pragma once
 
 #include <cstring>

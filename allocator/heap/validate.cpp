@@ -44,11 +44,11 @@ bool IsRegionConsistent(const Heap& heap) noexcept {
     return true;
 }
 
-// REQUIRES: the lock of the class.
-bool AreSlabsConsistent(const Store& store, size_t class_index) noexcept {
+bool AreSlabsConsistent(const Store& store, const store::ClassStore& part,
+                        size_t class_index) noexcept STRATA_REQUIRES(part.depot.lock) {
     const Heap& heap = *store.heap;
     bool good = true;
-    store.classes[class_index].slabs.ForEach([&](const slab::Slab& slab) {
+    part.slabs.ForEach([&](const slab::Slab& slab) {
         good = good && slab.heap == &heap && slab.store == &store &&
                Index(slab.size_class) == class_index && slab::IsConsistent(slab) &&
                (!heap.check_tail || HasIntactTails(heap, slab));
@@ -64,8 +64,7 @@ bool IsRunConsistent(const Store& store, const slab::LargeRun& run) noexcept {
            (!store.heap->check_tail || IsTailIntact(run.base + requested));
 }
 
-// REQUIRES: the lock of runs.
-bool AreRunsConsistent(const Store& store) noexcept {
+bool AreRunsConsistent(const Store& store) noexcept STRATA_REQUIRES(store.runs_lock) {
     for (const slab::LargeRun* run = store.runs; run != nullptr; run = run->next) {
         if (!IsRunConsistent(store, *run)) return false;
     }
@@ -79,8 +78,9 @@ bool AreRunsConsistent(const Store& store) noexcept {
 
 bool IsStoreConsistent(Store& store) noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
-        const PartGuard guard(store, static_cast<SizeClass>(i));
-        if (!AreSlabsConsistent(store, i)) return false;
+        store::ClassStore& part = store.classes[i];
+        const PartGuard guard(store, part);
+        if (!AreSlabsConsistent(store, part, i)) return false;
     }
     const PartGuard guard(store, store.runs_lock);
     return AreRunsConsistent(store);

@@ -17,7 +17,7 @@ using Kind = WalkEntry::Kind;
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
-// ---- entries ---------------------------------------------------------------------------------------
+// ---- entries ------------------------------------------------------------------------------------
 
 struct RegionExtent {
     char* base;
@@ -70,7 +70,7 @@ bool SetGuarded(WalkEntry& entry, const slab::GuardedBlock& guarded) noexcept {
     return true;
 }
 
-// ---- what a slab holds -------------------------------------------------------------------------------
+// ---- what a slab holds --------------------------------------------------------------------------
 
 bool IsFreeBlock(const Slab& slab, uint32_t index) noexcept {
     return !IsLive(LoadState(slab.states + index));
@@ -135,7 +135,7 @@ bool SetInSlab(WalkEntry& entry, const Slab& slab, uint32_t index, uint8_t regio
     return true;
 }
 
-// ---- what a heap holds -------------------------------------------------------------------------------
+// ---- what a heap holds --------------------------------------------------------------------------
 
 // A slab, a live run, or a guarded block.
 struct Thing {

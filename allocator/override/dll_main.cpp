@@ -3,7 +3,6 @@
 //
 // Under the loader lock, so: no C runtime, no waiting, no loading of other DLLs.
 #include "heap/heap.h"
-#include "store/options.h"
 #include "override/attach_block.h"
 #include "override/children.h"
 #include "override/coverage.h"
@@ -13,6 +12,7 @@
 #include "override/report.h"
 #include "override/settings.h"
 #include "override/status.h"
+#include "store/options.h"
 
 namespace strata::override {
 

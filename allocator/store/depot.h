@@ -16,7 +16,7 @@ namespace strata::store {
 class Depot {
 public:
     // A magazine with at least one block, `count` says how many; nullptr when there is none.
-    Magazine* Take() noexcept {
+    Magazine* Take() noexcept STRATA_REQUIRES(lock) {
         Magazine* magazine = filled_;
         if (magazine != nullptr) {
             filled_ = magazine->next;
@@ -26,7 +26,8 @@ public:
     }
 
     // False when the depot has enough already, and the caller keeps the magazine.
-    bool Put(Magazine* magazine, uint32_t count, SizeClass size_class) noexcept {
+    bool Put(Magazine* magazine, uint32_t count, SizeClass size_class) noexcept
+        STRATA_REQUIRES(lock) {
         if (!HasRoom(size_class)) return false;
         magazine->count = count;
         magazine->next = filled_;
@@ -35,12 +36,14 @@ public:
         return true;
     }
 
-    bool HasRoom(SizeClass size_class) const noexcept { return magazines_ < LimitOf(size_class); }
+    bool HasRoom(SizeClass size_class) const noexcept STRATA_REQUIRES(lock) {
+        return magazines_ < LimitOf(size_class);
+    }
 
-    uint32_t magazines() const noexcept { return magazines_; }
+    uint32_t magazines() const noexcept STRATA_REQUIRES(lock) { return magazines_; }
 
     // How many magazines nobody has needed since the last call.
-    uint32_t TakeSurplus() noexcept {
+    uint32_t TakeSurplus() noexcept STRATA_REQUIRES(lock) {
         const uint32_t surplus = low_;
         low_ = magazines_;
         return surplus;
@@ -59,9 +62,9 @@ public:
     os::Lock lock{os::LockRank::kClass};
 
 private:
-    uint16_t magazines_ = 0;
-    uint16_t low_ = 0;  // the fewest since the last TakeSurplus
-    Magazine* filled_ = nullptr;
+    uint16_t magazines_ STRATA_GUARDED_BY(lock) = 0;
+    uint16_t low_ STRATA_GUARDED_BY(lock) = 0;  // the fewest since the last TakeSurplus
+    Magazine* filled_ STRATA_GUARDED_BY(lock) = nullptr;
 };
 static_assert(sizeof(Depot) == 16);
 

@@ -28,9 +28,9 @@ size_t BytesIn(SizeClass size_class, uint32_t blocks) noexcept {
     return size_t{blocks} * InfoOf(size_class).spacing;
 }
 
-// A full magazine, or one nearly so; false when the depot has no room. REQUIRES: the class's lock.
-bool PutInDepot(Store& store, SizeClass size_class, Magazine* magazine, uint32_t count) noexcept {
-    Depot& depot = store.ClassAt(size_class).depot;
+// A full magazine, or one nearly so; false when the depot has no room.
+bool PutInDepot(Store& store, Depot& depot, SizeClass size_class, Magazine* magazine,
+                uint32_t count) noexcept STRATA_REQUIRES(depot.lock) {
     const size_t bytes = BytesIn(size_class, count);
     const size_t most = arena::g_arenas.AllowedIdle() / kDepotShare;
     const bool must = depot.magazines() == 0 && bytes <= kLeastDepotBytes;
@@ -40,9 +40,9 @@ bool PutInDepot(Store& store, SizeClass size_class, Magazine* magazine, uint32_t
     return true;
 }
 
-// REQUIRES: the class's lock.
-Magazine* TakeFromDepot(Store& store, SizeClass size_class) noexcept {
-    Magazine* const magazine = store.ClassAt(size_class).depot.Take();
+Magazine* TakeFromDepot(Store& store, Depot& depot, SizeClass size_class) noexcept
+    STRATA_REQUIRES(depot.lock) {
+    Magazine* const magazine = depot.Take();
     if (magazine != nullptr) {
         store.depot_bytes.fetch_sub(BytesIn(size_class, magazine->count),
                                     std::memory_order_relaxed);
@@ -54,11 +54,11 @@ Magazine* TakeFromDepot(Store& store, SizeClass size_class) noexcept {
 Magazine* DrainDepot(Store& store, SizeClass size_class, bool surplus_only) noexcept {
     ClassStore& part = store.ClassAt(size_class);
     Magazine* emptied = nullptr;
-    const PartGuard guard(store, size_class);
+    const PartGuard guard(store, part);
     uint32_t count = part.depot.magazines();
     if (surplus_only) count = part.depot.TakeSurplus();
     for (; count > 0; --count) {
-        Magazine* const magazine = TakeFromDepot(store, size_class);
+        Magazine* const magazine = TakeFromDepot(store, part.depot, size_class);
         part.slabs.PutAll(magazine->blocks, magazine->count);
         magazine->next = emptied;
         emptied = magazine;
@@ -68,26 +68,28 @@ Magazine* DrainDepot(Store& store, SizeClass size_class, bool surplus_only) noex
 
 }  // namespace
 
-uint32_t TakeBlocksLocked(Store& store, SizeClass size_class, FreeBlock* out,
+uint32_t TakeBlocksLocked(Store& store, ClassStore& part, SizeClass size_class, FreeBlock* out,
                           uint32_t want) noexcept {
-    return store.ClassAt(size_class).slabs.Take(RequestFor(store, size_class), out, want);
+    return part.slabs.Take(RequestFor(store, size_class), out, want);
 }
 
 Filled TakeMagazineOrBlocks(Store& store, SizeClass size_class, FreeBlock* out,
                             uint32_t want) noexcept {
-    const PartGuard guard(store, size_class);
-    Filled filled = {TakeFromDepot(store, size_class), 0};
+    ClassStore& part = store.ClassAt(size_class);
+    const PartGuard guard(store, part);
+    Filled filled = {TakeFromDepot(store, part.depot, size_class), 0};
     if (filled.magazine == nullptr && out != nullptr) {
-        filled.taken = TakeBlocksLocked(store, size_class, out, want);
+        filled.taken = TakeBlocksLocked(store, part, size_class, out, want);
     }
     return filled;
 }
 
 bool PutMagazine(Store& store, SizeClass size_class, Magazine* magazine, uint32_t count,
                  bool worthy) noexcept {
-    const PartGuard guard(store, size_class);
-    if (worthy && PutInDepot(store, size_class, magazine, count)) return true;
-    store.ClassAt(size_class).slabs.PutAll(magazine->blocks, count);
+    ClassStore& part = store.ClassAt(size_class);
+    const PartGuard guard(store, part);
+    if (worthy && PutInDepot(store, part.depot, size_class, magazine, count)) return true;
+    part.slabs.PutAll(magazine->blocks, count);
     return false;
 }
 
@@ -104,8 +106,9 @@ void DrainDepots(Store& store, bool surplus_only) noexcept {
 void PurgeSlabPages(Store& store) noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         if (!store.Uses(i)) continue;
-        const PartGuard guard(store, static_cast<SizeClass>(i));
-        store.classes[i].slabs.PurgeSparsePages();
+        ClassStore& part = store.classes[i];
+        const PartGuard guard(store, part);
+        part.slabs.PurgeSparsePages();
     }
 }
 

@@ -9,19 +9,21 @@ namespace strata::store {
 
 // Up to `want` free blocks of a class, from a new slab if no other has any. Returns how many; 0
 // when memory is short.
-uint32_t TakeBlocksLocked(Store& store, SizeClass size_class, FreeBlock* out,
-                          uint32_t want) noexcept;
+uint32_t TakeBlocksLocked(Store& store, ClassStore& part, SizeClass size_class, FreeBlock* out,
+                          uint32_t want) noexcept STRATA_REQUIRES(part.depot.lock);
 inline uint32_t TakeBlocks(Store& store, SizeClass size_class, FreeBlock* out,
                            uint32_t want) noexcept {
-    const PartGuard guard(store, size_class);
-    return TakeBlocksLocked(store, size_class, out, want);
+    ClassStore& part = store.ClassAt(size_class);
+    const PartGuard guard(store, part);
+    return TakeBlocksLocked(store, part, size_class, out, want);
 }
 
 // Puts free blocks of one class back in their slabs, all of which are this store's.
 inline void PutInSlabs(Store& store, SizeClass size_class, const FreeBlock* blocks,
                        uint32_t count) noexcept {
-    const PartGuard guard(store, size_class);
-    store.ClassAt(size_class).slabs.PutAll(blocks, count);
+    ClassStore& part = store.ClassAt(size_class);
+    const PartGuard guard(store, part);
+    part.slabs.PutAll(blocks, count);
 }
 
 // Fills an empty bin: a full magazine from the depot, or else up to `want` blocks from the slabs in

@@ -34,9 +34,8 @@ public:
             WaitAtGate(*store.heap, part_);
         }
     }
-    PartGuard(Store& store, SizeClass size_class) noexcept
-        STRATA_ACQUIRE(store.ClassAt(size_class).depot.lock)
-        : PartGuard(store, store.ClassAt(size_class).depot.lock) {}
+    PartGuard(Store& store, ClassStore& part) noexcept STRATA_ACQUIRE(part.depot.lock)
+        : PartGuard(store, part.depot.lock) {}
     PartGuard(os::Lock& part, Look) noexcept STRATA_ACQUIRE(part) : part_(part) {
         os::RequireStack(os::kStackForPart);
         part_.Acquire();

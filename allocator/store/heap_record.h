@@ -59,7 +59,7 @@ public:
     // While the gate is closed, nobody but who closed it gets hold of a part of the heap, except
     // visitors who only look, and guests: threads in a call that does not wait for HeapLock.
     os::Lock gate{os::LockRank::kGate};
-    uint32_t lock_depth;  // guarded by the gate
+    uint32_t lock_depth STRATA_GUARDED_BY(gate);
     std::atomic<uintptr_t> lock_owner;
     std::atomic<uintptr_t> guests[kMaxGuests];  // by ThreadToken; 0: nobody
 

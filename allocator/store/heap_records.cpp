@@ -6,6 +6,8 @@
 
 namespace strata::store {
 
+constinit os::Lock g_registry_lock{os::LockRank::kRegistry};
+
 namespace {
 
 using arena::g_memory;
@@ -28,10 +30,10 @@ struct RecordRange {
 constinit RecordRange g_ranges[kRanges] = {};
 // Destroyed heaps' records, linked by next: bare ones, and those with slabs (heap/dormant.h),
 // newest first.
-constinit Heap* g_free_records = nullptr;
-constinit Heap* g_dormant_records = nullptr;
+constinit Heap* g_free_records STRATA_GUARDED_BY(g_registry_lock) = nullptr;
+constinit Heap* g_dormant_records STRATA_GUARDED_BY(g_registry_lock) = nullptr;
 constinit std::atomic<uint32_t> g_dormant_count{0};
-constinit uint64_t g_next_serial = 1;  // 64 bits do not wrap
+constinit uint64_t g_next_serial STRATA_GUARDED_BY(g_registry_lock) = 1;  // 64 bits do not wrap
 
 Heap* NewRecord() noexcept {
     arena::Owner owner = kFirstOwner;
@@ -63,7 +65,7 @@ Heap* PopLocked(Heap*& list) noexcept {
     if (heap != nullptr) list = heap->next;
     return heap;
 }
-Heap* PopDormantLocked() noexcept {
+Heap* PopDormantLocked() noexcept STRATA_REQUIRES(g_registry_lock) {
     Heap* const heap = PopLocked(g_dormant_records);
     if (heap != nullptr) g_dormant_count.fetch_sub(1, std::memory_order_relaxed);
     return heap;

@@ -72,10 +72,11 @@ void Check(const Heap& heap, SizeClass size_class, const void* block) noexcept {
     if (changed != usable) os::FatalWriteAfterFree(block, &heap, changed);
 }
 
-void PutBack(Store& store, SizeClass size_class, void* block) noexcept {
+void PutBack(Store& store, ClassStore& part, SizeClass size_class, void* block) noexcept
+    STRATA_REQUIRES(part.depot.lock) {
     Check(*store.heap, size_class, block);
     slab::Slab& slab = *slab::SlabOf(*arena::g_slice_map.EntryAt(AddressOf(block)));
-    store.ClassAt(size_class).slabs.Put(slab, block);
+    part.slabs.Put(slab, block);
 }
 
 }  // namespace
@@ -110,15 +111,16 @@ void* PutInQuarantine(Store& store, SizeClass size_class, void* block) noexcept 
 void DrainQuarantine(Store& store) noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
         const auto size_class = static_cast<SizeClass>(i);
-        const PartGuard guard(store, size_class);
-        ClassQuarantine* const part = store.quarantine->classes[i];
-        if (part == nullptr) continue;
-        for (; part->pool > 0; --part->pool) {
-            PutBack(store, size_class, part->pool_begin()[part->pool - 1]);
+        ClassStore& part = store.classes[i];
+        const PartGuard guard(store, part);
+        ClassQuarantine* const resting = store.quarantine->classes[i];
+        if (resting == nullptr) continue;
+        for (; resting->pool > 0; --resting->pool) {
+            PutBack(store, part, size_class, resting->pool_begin()[resting->pool - 1]);
         }
-        for (; part->ring > 0; --part->ring) {
-            PutBack(store, size_class, part->ring_begin()[part->oldest]);
-            part->oldest = (part->oldest + 1) % part->half;
+        for (; resting->ring > 0; --resting->ring) {
+            PutBack(store, part, size_class, resting->ring_begin()[resting->oldest]);
+            resting->oldest = (resting->oldest + 1) % resting->half;
         }
     }
 }

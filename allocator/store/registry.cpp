@@ -6,17 +6,15 @@
 
 namespace strata::store {
 
-constinit os::Lock g_registry_lock{os::LockRank::kRegistry};
 constinit Heap* g_first_heap = nullptr;
 constinit std::atomic<Heap*> g_process_heap{nullptr};
 constinit std::atomic<size_t> g_region_heaps{0};
 
 namespace {
 
-constinit Heap* g_last_heap = nullptr;
+constinit Heap* g_last_heap STRATA_GUARDED_BY(g_registry_lock) = nullptr;
 
-// REQUIRES: g_registry_lock.
-void UnlinkLocked(Heap* heap) noexcept {
+void UnlinkLocked(Heap* heap) noexcept STRATA_REQUIRES(g_registry_lock) {
     (heap->previous != nullptr ? heap->previous->next : g_first_heap) = heap->next;
     (heap->next != nullptr ? heap->next->previous : g_last_heap) = heap->previous;
 }
@@ -25,8 +23,9 @@ bool IsAlive(const Heap& heap) noexcept {
     return heap.life.load(std::memory_order_relaxed) == Heap::Life::kAlive;
 }
 
-// REQUIRES: g_registry_lock.
-void PinLocked(Heap& heap) noexcept { heap.pins.fetch_add(1, std::memory_order_relaxed); }
+void PinLocked(Heap& heap) noexcept STRATA_REQUIRES(g_registry_lock) {
+    heap.pins.fetch_add(1, std::memory_order_relaxed);
+}
 
 }  // namespace
 

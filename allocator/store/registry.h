@@ -1,15 +1,11 @@
 // All heaps of the process, alive or not.
 #pragma once
 
-#include "os/lock.h"
-#include "store/heap_record.h"
+#include "store/heap_records.h"
 
 namespace strata::store {
 
-// Guards the list of heaps and their lives. Held for a few instructions only, and never while a
-// heap's own lock is taken: who holds a heap (HeapLock) may create and list others.
-extern constinit os::Lock g_registry_lock;
-extern constinit Heap* g_first_heap;  // by creation; guarded by g_registry_lock
+extern constinit Heap* g_first_heap STRATA_GUARDED_BY(g_registry_lock);  // by creation
 
 // The process heap once it exists; alive as long as the process.
 extern constinit std::atomic<Heap*> g_process_heap;
@@ -38,8 +34,8 @@ Heap* PinRegionHeap(const void* pointer) noexcept;
 void Unpin(Heap& heap) noexcept;
 // For who holds the registry's lock: pins the living heap created next after `previous`, which
 // stays pinned.
-Heap* PinBehindLocked(Heap* previous) noexcept;
-void UnpinLocked(Heap& heap) noexcept;
+Heap* PinBehindLocked(Heap* previous) noexcept STRATA_REQUIRES(g_registry_lock);
+void UnpinLocked(Heap& heap) noexcept STRATA_REQUIRES(g_registry_lock);
 
 // Calls `visitor` for every heap, oldest first; the one that it is called for cannot end meanwhile.
 using HeapVisitor = void (*)(void* context, Heap& heap);
@@ -51,9 +47,9 @@ size_t ListHeaps(Heap** heaps, size_t capacity) noexcept;
 // ---- lives ----
 
 // First its serial, in the order of which heaps are listed, then its place in the list: from there
-// on everybody may find it. REQUIRES: the registry's lock, held for both.
-void GiveSerialLocked(Heap& heap) noexcept;
-void BeginLifeLocked(Heap& heap) noexcept;
+// on everybody may find it. The lock is held for both.
+void GiveSerialLocked(Heap& heap) noexcept STRATA_REQUIRES(g_registry_lock);
+void BeginLifeLocked(Heap& heap) noexcept STRATA_REQUIRES(g_registry_lock);
 // From here on nobody pins the heap, nor takes his cached bins of it for valid; waits for those who
 // have it pinned.
 void EndLife(Heap& heap) noexcept;

@@ -23,7 +23,8 @@ bool MarkPurgedRunFree(LargeRun& run) noexcept {
     return slab::MarkFree(run);
 }
 
-void DestroyRuns(Store& store) noexcept {
+// Nobody else has the heap.
+void DestroyRuns(Store& store) noexcept STRATA_NO_THREAD_SAFETY_ANALYSIS {
     while (LargeRun* const run = store.runs) {
         store.runs = run->next;
         arena::g_arenas.SetOwner(run->base, 1, slab::kRunOwner);

@@ -21,10 +21,10 @@ namespace strata::store {
 
 struct Quarantine;
 
-// What a store has for each size class. Both parts are guarded by depot.lock.
+// What a store has for each size class.
 struct ClassStore {
     Depot depot;
-    slab::SlabSet slabs;
+    slab::SlabSet slabs STRATA_GUARDED_BY(depot.lock);
 };
 static_assert(sizeof(ClassStore) == 32);
 
@@ -36,10 +36,10 @@ public:
     std::atomic<size_t> depot_bytes;
 
     os::Lock runs_lock{os::LockRank::kRuns};
-    slab::LargeRun* runs;  // guarded by runs_lock
-    slab::LargeRun*
-        next_look;  // the next that PurgeRunTails looks at, if any; guarded by runs_lock
-    slab::GuardedBlock* guarded;  // live ones; guarded by runs_lock
+    slab::LargeRun* runs STRATA_GUARDED_BY(runs_lock);
+    // The next that PurgeRunTails looks at, if any.
+    slab::LargeRun* next_look STRATA_GUARDED_BY(runs_lock);
+    slab::GuardedBlock* guarded STRATA_GUARDED_BY(runs_lock);  // live ones
     Quarantine* quarantine;  // of a hardened heap; a class's part is guarded by the class's lock
 
     // Classes that ever had a slab. Only grows as long as the heap lives.

@@ -128,7 +128,7 @@ TEST_F(ClosedBinsTest, OthersTakeFromThoseWhoSleep) {
     Fill(5, 3);
     cache_->slow_paths.pass_epoch = kNow;
     Taken taken;
-    EXPECT_FALSE(TakeFromSleeper(nullptr, kNow, taken)) << "nothing is veiled";
+    EXPECT_FALSE(TakeFromSleeper(nullptr, kNow, taken)) << "nothing is closed";
     Close(*cache_, kClass, Sides::kBoth);
     EXPECT_FALSE(TakeFromSleeper(nullptr, kNow - 1, taken)) << "it was awake since";
     EXPECT_FALSE(TakeFromSleeper(cache_.get(), kNow, taken)) << "one's own";

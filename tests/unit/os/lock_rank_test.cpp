@@ -105,11 +105,11 @@ TEST_F(LockRankDeathTest, SeveralOfOneRank) {
 TEST(LockRank, InOrder) {
     Lock gate(LockRank::kGate);
     Lock runs(LockRank::kRuns);
-    Lock veils(LockRank::kClosedBins);
+    Lock closed(LockRank::kClosedBins);
     for (int i = 0; i < 3; ++i) {
         const LockGuard outer(gate);
         const LockGuard middle(runs);
-        const LockGuard inner(veils);
+        const LockGuard inner(closed);
         // Another thread holds nothing.
         std::thread([] {
             Lock own(LockRank::kGate);
@@ -118,9 +118,9 @@ TEST(LockRank, InOrder) {
     }
     // Not in the order in which they were taken.
     runs.Acquire();
-    veils.Acquire();
+    closed.Acquire();
     runs.Release();
-    veils.Release();
+    closed.Release();
     const LockGuard outer(gate);
 }
 
