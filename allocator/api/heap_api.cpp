@@ -199,7 +199,8 @@ BOOL STRATA_WINAPI StrataHeapFree(HANDLE handle, DWORD flags, LPVOID block) {
     if (STRATA_LIKELY(done)) return TRUE;
     heap::Heap* target = FromHandle(handle);
     if (target == nullptr) return FALSE;
-    return api::HeapRelease(*target, flags, block) ? TRUE : FALSE;
+    if (block != nullptr) api::HeapReleaseAt(heap::Place::Of(block), *target, flags, block);
+    return TRUE;
 }
 
 SIZE_T STRATA_WINAPI StrataHeapSize(HANDLE handle, DWORD flags, LPCVOID block) {

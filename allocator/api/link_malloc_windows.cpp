@@ -18,6 +18,7 @@
 #include "api/link_runtime.h"
 #include "base/bits.h"
 #include "heap/fast_path.h"
+#include "heap/heap.h"
 
 extern "C" int __cdecl _callnewh(size_t bytes);
 

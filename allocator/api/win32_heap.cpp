@@ -166,7 +166,7 @@ bool HeapRelease(heap::Heap& heap, uint32_t flags, void* block) noexcept {
     const bool done = STRATA_LIKELY(heap.is_process_heap) ? heap::FreeIfFast(block)
                                                           : heap::FreeIfPrivateFast(&heap, block);
     if (STRATA_LIKELY(done) || block == nullptr) return true;
-    HeapReleaseAt(heap::Place::Of(block), heap, flags, block);
+    Serialized(heap, flags, [&] { heap::Free(&heap, block); });
     return true;
 }
 

@@ -49,10 +49,9 @@ bool CanClose(ThreadCache& cache) noexcept {
     return true;
 }
 
-void Close(ThreadCache& cache, SizeClass size_class, Sides sides) noexcept {
+void CloseLocked(ThreadCache& cache, SizeClass size_class, Sides sides) noexcept {
     const size_t index = Index(size_class);
     const Sides already = ClosedSides(cache, size_class);
-    const os::LockGuard guard(cache.closed.lock);
     if (Has(sides, Sides::kAlloc) && !Has(already, Sides::kAlloc)) {
         cache.bins[index].CloseAlloc();
         cache.closed.alloc[index / 64] |= BitOf(index);
@@ -64,10 +63,9 @@ void Close(ThreadCache& cache, SizeClass size_class, Sides sides) noexcept {
     cache.closed.has_blocks = true;
 }
 
-void Open(ThreadCache& cache, SizeClass size_class) noexcept {
+void OpenLocked(ThreadCache& cache, SizeClass size_class) noexcept {
     const size_t index = Index(size_class);
     const Sides sides = ClosedSides(cache, size_class);
-    const os::LockGuard guard(cache.closed.lock);
     if (Has(sides, Sides::kAlloc)) cache.bins[index].OpenAlloc();
     if (Has(sides, Sides::kFree)) cache.bins[index].OpenFree();
     cache.closed.alloc[index / 64] &= ~BitOf(index);
@@ -75,8 +73,10 @@ void Open(ThreadCache& cache, SizeClass size_class) noexcept {
 }
 
 void OpenAll(ThreadCache& cache) noexcept {
+    const os::LockGuard guard(cache.closed.lock);
     for (size_t i = 0; i < kSizeClasses; ++i) {
-        if (IsClosed(cache, static_cast<SizeClass>(i))) Open(cache, static_cast<SizeClass>(i));
+        const auto size_class = static_cast<SizeClass>(i);
+        if (IsClosed(cache, size_class)) OpenLocked(cache, size_class);
     }
 }
 

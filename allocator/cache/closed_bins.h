@@ -36,9 +36,19 @@ STRATA_INLINE bool IsClosed(const ThreadCache& cache, SizeClass size_class) noex
 }
 
 // All by the owner. Closes these sides too; no more than they are. REQUIRES: CanClose.
-void Close(ThreadCache& cache, SizeClass size_class, Sides sides) noexcept;
+void CloseLocked(ThreadCache& cache, SizeClass size_class, Sides sides) noexcept
+    STRATA_REQUIRES(cache.closed.lock);
+inline void Close(ThreadCache& cache, SizeClass size_class, Sides sides) noexcept {
+    const os::LockGuard guard(cache.closed.lock);
+    CloseLocked(cache, size_class, sides);
+}
 // Opens what is closed.
-void Open(ThreadCache& cache, SizeClass size_class) noexcept;
+void OpenLocked(ThreadCache& cache, SizeClass size_class) noexcept
+    STRATA_REQUIRES(cache.closed.lock);
+inline void Open(ThreadCache& cache, SizeClass size_class) noexcept {
+    const os::LockGuard guard(cache.closed.lock);
+    OpenLocked(cache, size_class);
+}
 void OpenAll(ThreadCache& cache) noexcept;
 // False when memory is short.
 bool CanClose(ThreadCache& cache) noexcept;

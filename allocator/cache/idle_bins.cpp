@@ -1,35 +1,12 @@
 #include "cache/idle_bins.h"
 
-#include "arena/process_arenas.h"
+#include "base/bitmap.h"
 #include "cache/flush.h"
 #include "cache/parked_runs.h"
 #include "cache/sampling.h"
 #include "store/exchange.h"
 
 namespace strata::cache {
-
-namespace {
-
-// Closes all bins of the calling thread, or empties them.
-void Pass(Heap& process_heap, ThreadCache& cache, uint64_t now) noexcept {
-    const uint64_t epoch = now / kEpochMilliseconds;
-    cache.slow_paths.NotePass(now);
-    RenewSwaps(cache);
-    ReleaseParkedRuns(cache, false);
-    if (!CanClose(cache)) return;
-    for (size_t i = 0; i < kSizeClasses; ++i) {
-        const auto size_class = static_cast<SizeClass>(i);
-        const BinUse use = NoteUse(cache, size_class, epoch);
-        if (use == BinUse::kIdle) {
-            Open(cache, size_class);
-            FlushBinToSlabs(process_heap, cache.bins[i], size_class);
-        } else if (use == BinUse::kInUse) {
-            Close(cache, size_class, Sides::kBoth);
-        }
-    }
-}
-
-}  // namespace
 
 BinUse NoteUse(ThreadCache& cache, SizeClass size_class, uint64_t epoch) noexcept {
     const size_t index = Index(size_class);
@@ -42,22 +19,39 @@ BinUse NoteUse(ThreadCache& cache, SizeClass size_class, uint64_t epoch) noexcep
     return static_cast<uint8_t>(now - last) >= kIdleEpochs ? BinUse::kIdle : BinUse::kInUse;
 }
 
-bool LookAtBins(Heap& process_heap, uint64_t now) noexcept {
-    ThreadCache* const cache = OwnCache();
-    if (cache == nullptr) return false;
-    SlowPaths& slow_paths = cache->slow_paths;
-    const auto time = static_cast<uint32_t>(now);
-    slow_paths.are_often = time - slow_paths.last < kOftenMilliseconds;
-    slow_paths.last = time;
-    const size_t warm = arena::g_arenas.warm_slices();
-    if (warm < slow_paths.pass_warm) slow_paths.pass_warm = warm;
-    if (STRATA_LIKELY(time - slow_paths.pass < kPassMilliseconds &&
-                      warm - slow_paths.pass_warm < kPassSlices)) {
-        return false;
+namespace {
+
+using ClassSet = Bitmap<kClassWords * 64>;
+
+// Opens those that were not used, and says which they are: no other lock can be taken here.
+void CloseUsedBins(ThreadCache& cache, uint64_t epoch, ClassSet& idle) noexcept {
+    const os::LockGuard guard(cache.closed.lock);
+    for (size_t i = 0; i < kSizeClasses; ++i) {
+        const auto size_class = static_cast<SizeClass>(i);
+        const BinUse use = NoteUse(cache, size_class, epoch);
+        if (use == BinUse::kIdle) {
+            OpenLocked(cache, size_class);
+            idle.SetRange(i, 1);
+        } else if (use == BinUse::kInUse) {
+            CloseLocked(cache, size_class, Sides::kBoth);
+        }
     }
-    slow_paths.pass_warm = warm;
-    Pass(process_heap, *cache, now);
-    return true;
+}
+
+}  // namespace
+
+void CloseOrFlushBins(Heap& process_heap, ThreadCache& cache, uint64_t now) noexcept {
+    const uint64_t epoch = now / kEpochMilliseconds;
+    cache.slow_paths.NotePass(now);
+    RenewSwaps(cache);
+    ReleaseParkedRuns(cache, false);
+    if (!CanClose(cache)) return;
+    ClassSet idle = {};
+    CloseUsedBins(cache, epoch, idle);
+    for (size_t i = 0; i < kSizeClasses; ++i) {
+        if (!idle.Test(i)) continue;
+        FlushBinToSlabs(process_heap, cache.bins[i], static_cast<SizeClass>(i));
+    }
 }
 
 void FlushSleepers(Heap& process_heap, uint32_t before) noexcept {

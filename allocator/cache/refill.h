@@ -12,34 +12,41 @@ namespace strata::cache {
 // A private heap's bin in this thread: earned by kPrivateHeapWarmUp operations; nullptr before.
 Bin* PrivateBin(ThreadCache& cache, Heap& heap, SizeClass size_class) noexcept;
 
-// The calling thread's bin for a class of `heap`, made on demand; nullptr when this thread works on
-// the heap without magazines (it is detached, or has not earned them yet).
-STRATA_INLINE Bin* BinFor(Heap& heap, SizeClass size_class) noexcept {
-    if (STRATA_UNLIKELY(!heap.is_unchecked)) return nullptr;  // its blocks are looked at one by one
+// A bin of the calling thread, and the cache that it is of; both nullptr for none.
+struct OwnBin {
+    ThreadCache* cache = nullptr;
+    Bin* bin = nullptr;
+};
+
+// The calling thread's bin for a class of `heap`, made on demand; none when this thread works on the
+// heap without magazines (it is detached, or has not earned them yet).
+STRATA_INLINE OwnBin BinFor(Heap& heap, SizeClass size_class) noexcept {
+    if (STRATA_UNLIKELY(!heap.is_unchecked)) return {};  // its blocks are looked at one by one
     ThreadCache* const cache = OwnOrNewCache();
-    if (STRATA_UNLIKELY(cache == nullptr)) return nullptr;
-    if (heap.is_process_heap) return &cache->bins[Index(size_class)];
-    return PrivateBin(*cache, heap, size_class);
+    if (STRATA_UNLIKELY(cache == nullptr)) return {};
+    if (heap.is_process_heap) return {cache, &cache->bins[Index(size_class)]};
+    return {cache, PrivateBin(*cache, heap, size_class)};
 }
 
 // Whether the tick is due before this side of the bin is used, which was found empty, or full.
-STRATA_INLINE bool IsTickDue(const Heap& heap, const Bin& bin, SizeClass size_class,
+STRATA_INLINE bool IsTickDue(const Heap& heap, OwnBin own, SizeClass size_class,
                              Sides side) noexcept {
-    const ThreadCache& cache = *CurrentCache();
+    const ThreadCache& cache = *own.cache;
     if (STRATA_UNLIKELY(heap.is_process_heap && IsClosed(cache, size_class))) return true;
     if (side == Sides::kFree) return false;
-    const uint32_t freed = bin.free_count();
+    const uint32_t freed = own.bin->free_count();
     return freed == 0 || (heap.is_process_heap && cache.budgets.swaps_left < freed);
 }
 
 // `passed` in both: what the tick returned just before, false if there was none.
 
-// Takes one free block through `bin`, which was found empty, or without one for nullptr. False when
+// Takes one free block through a bin that was found empty, or without one. False when
 // memory is short.
-bool TakeBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock& block, bool passed) noexcept;
+bool TakeBlock(Heap& heap, OwnBin own, SizeClass size_class, FreeBlock& block,
+               bool passed) noexcept;
 
 // Puts one block, whose state byte is kFreeDirty, in `bin`, which was found full, or back in the
 // slabs for nullptr. True when blocks went into the slabs from a bin: then the tick is due.
-bool PutBlock(Heap& heap, Bin* bin, SizeClass size_class, FreeBlock block, bool passed) noexcept;
+bool PutBlock(Heap& heap, OwnBin own, SizeClass size_class, FreeBlock block, bool passed) noexcept;
 
 }  // namespace strata::cache

@@ -4,9 +4,9 @@
 #include "cache/flush.h"
 #include "cache/idle_bins.h"
 #include "heap/dormant.h"
-#include "heap/region_blocks.h"
 #include "os/process.h"
 #include "store/exchange.h"
+#include "store/heap_lock.h"
 #include "store/quarantine.h"
 #include "store/registry.h"
 #include "store/run_list.h"
@@ -66,7 +66,7 @@ void PurgeProcess(uint64_t now) noexcept {
 size_t Purge(Heap& heap, bool runs) noexcept {
     os::RequireStack(os::kStackForCall);
     if (heap.region != nullptr) {
-        const RegionBlocks::Guard guard(heap);
+        const store::RegionGuard guard(heap);
         slab::PurgeRegion(*heap.region);
         return 0;
     }

@@ -38,7 +38,7 @@ template <typename Visit>
 bool VisitLiveBlock(Heap& heap, const void* pointer, Visit visit) noexcept {
     Block block;
     if (heap.region != nullptr) {
-        const RegionBlocks::Guard guard(heap);
+        const store::RegionGuard guard(heap);
         return RegionBlocks::FindLocked(heap, pointer, block) && visit(block);
     }
     const Place place = Place::Of(pointer);

@@ -30,7 +30,7 @@ BlockStatus StatusOf(RegionBlock::Status status) noexcept {
 
 void* TryAllocate(Heap& heap, const slab::RegionBlockRequest& request,
                   const AllocateOptions& options) noexcept {
-    const RegionBlocks::Guard guard(heap);
+    const store::RegionGuard guard(heap);
     void* const block = slab::AllocateInRegion(*heap.region, request, options.zero);
     if (block == nullptr) return nullptr;
     if (options.user != nullptr) {
@@ -56,7 +56,7 @@ bool RegionBlocks::FindLocked(Heap& heap, const void* pointer, Block& block) noe
 }
 
 BlockInfo RegionBlocks::Describe(Heap& heap, const void* pointer) noexcept {
-    const Guard guard(heap);
+    const store::RegionGuard guard(heap);
     const RegionBlock found = slab::FindInRegion(*heap.region, pointer, heap.TailOf());
     return {StatusOf(found.status), &heap, found.block, found.requested, found.usable};
 }
@@ -83,7 +83,7 @@ void* RegionBlocks::Allocate(Heap& heap, size_t bytes, const AllocateOptions& op
 void RegionBlocks::Free(Block block) noexcept {
     Heap& heap = *block.heap;
     PurgeTick(heap);
-    const Guard guard(heap);
+    const store::RegionGuard guard(heap);
     Block now;
     if (!FindLocked(heap, block.pointer, now)) {
         os::FatalDoubleFree(os::Operation::kFree, block.pointer, &heap, block.usable);
@@ -95,7 +95,7 @@ bool RegionBlocks::ResizeInPlace(Block block, size_t bytes, const ResizeOptions&
     // It needs another block, unless it becomes smaller: then it stays as it is.
     if (options.user && block.user == nullptr && bytes >= block.requested) return false;
     Heap& heap = *block.heap;
-    const Guard guard(heap);
+    const store::RegionGuard guard(heap);
     if (!slab::ResizeInRegion(*heap.region, block.pointer, bytes, heap.TailOf(), options.zero)) {
         return false;
     }

@@ -9,18 +9,11 @@ namespace strata::heap {
 struct RegionBlocks {
     static constexpr BlockKind kKind = BlockKind::kRegion;
 
-    // The lock of a region, held. Such a heap has one store, and its region that store's lock of
-    // runs.
-    class Guard : public store::PartGuard {
-    public:
-        explicit Guard(Heap& heap) noexcept : PartGuard(heap.home(), heap.home().runs_lock) {}
-    };
-
     // The live block of `heap` that starts at `pointer`, any value; false when none does.
     // REQUIRES: the region's lock.
     static bool FindLocked(Heap& heap, const void* pointer, Block& block) noexcept;
     static bool Find(Heap& heap, const void* pointer, Block& block) noexcept {
-        const Guard guard(heap);
+        const store::RegionGuard guard(heap);
         return FindLocked(heap, pointer, block);
     }
     // What any address in the region is.

@@ -64,13 +64,13 @@ STRATA_NOINLINE void* AllocateChecked(Heap& heap, SizeClass size_class, size_t b
 }
 
 STRATA_INLINE bool TryTakeBlock(Heap& heap, SizeClass size_class, slab::FreeBlock& block) noexcept {
-    cache::Bin* const bin = cache::BinFor(heap, size_class);
+    const cache::OwnBin own = cache::BinFor(heap, size_class);
     bool passed = false;
-    if (bin != nullptr) {
-        if (bin->Pop(block)) return true;
-        passed = cache::IsTickDue(heap, *bin, size_class, cache::Sides::kAlloc) && PurgeTick(heap);
+    if (own.bin != nullptr) {
+        if (own.bin->Pop(block)) return true;
+        passed = cache::IsTickDue(heap, own, size_class, cache::Sides::kAlloc) && PurgeTick(heap);
     }
-    return cache::TakeBlock(heap, bin, size_class, block, passed);
+    return cache::TakeBlock(heap, own, size_class, block, passed);
 }
 
 STRATA_COLD bool TakeBlockAfterReclaim(Heap& heap, SizeClass size_class,
@@ -179,13 +179,13 @@ void SlabBlocks::FreeUnchecked(Slab& slab, void* pointer, StateByte* state) noex
     Heap& heap = *slab.heap;
     const SizeClass size_class = slab.size_class;
     StoreState(state, static_cast<uint8_t>(State::kFreeDirty));
-    cache::Bin* const bin = cache::BinFor(heap, size_class);
+    const cache::OwnBin own = cache::BinFor(heap, size_class);
     bool passed = false;
-    if (bin != nullptr) {
-        if (bin->Push(pointer, state)) return;
-        passed = cache::IsTickDue(heap, *bin, size_class, cache::Sides::kFree) && PurgeTick(heap);
+    if (own.bin != nullptr) {
+        if (own.bin->Push(pointer, state)) return;
+        passed = cache::IsTickDue(heap, own, size_class, cache::Sides::kFree) && PurgeTick(heap);
     }
-    if (cache::PutBlock(heap, bin, size_class, {pointer, state}, passed)) PurgeTick(heap);
+    if (cache::PutBlock(heap, own, size_class, {pointer, state}, passed)) PurgeTick(heap);
 }
 
 bool SlabBlocks::ResizeInPlace(Block block, size_t bytes, const ResizeOptions& options) noexcept {

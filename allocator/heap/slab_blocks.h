@@ -83,9 +83,9 @@ struct SlabBlocks {
     static STRATA_INLINE size_t Usable(Block block) noexcept {
         if (block.heap->check_tail) return block.requested;
         // The far slack stands in the block's last bytes, which are then not the caller's.
-        const bool far = block.user == nullptr && block.usable - block.requested > kMaxNearSlack;
+        const bool is_far = block.user == nullptr && block.usable - block.requested > kMaxNearSlack;
         const size_t room = Room(block);
-        return far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
+        return is_far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
     }
     static STRATA_INLINE bool IsIntact(Block block) noexcept {
         return !block.heap->check_tail || HasIntactTail(block);

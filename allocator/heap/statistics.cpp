@@ -1,7 +1,6 @@
 #include "heap/statistics.h"
 
 #include "arena/process_arenas.h"
-#include "heap/region_blocks.h"
 #include "store/heap_lock.h"
 #include "store/registry.h"
 
@@ -135,7 +134,7 @@ void Collect(Statistics& statistics) noexcept {
 
 size_t LargestFreeBlock(Heap& heap) noexcept {
     if (heap.region != nullptr) {
-        const RegionBlocks::Guard guard(heap);
+        const store::RegionGuard guard(heap);
         return slab::LargestFreeInRegion(*heap.region);
     }
     for (size_t i = kSizeClasses; i-- > 0;) {

@@ -1,6 +1,5 @@
 #include "heap/validate.h"
 
-#include "heap/region_blocks.h"
 #include "heap/tail.h"
 #include "store/heap_lock.h"
 
@@ -93,7 +92,7 @@ bool IsConsistent(Heap& heap) noexcept {
         if (!IsStoreConsistent(store)) return false;
     }
     if (heap.region == nullptr) return true;
-    const RegionBlocks::Guard guard(heap);
+    const store::RegionGuard guard(heap);
     return IsRegionConsistent(heap);
 }
 

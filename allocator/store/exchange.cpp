@@ -7,7 +7,7 @@ namespace strata::store {
 
 namespace {
 
-slab::SlabRequest RequestFor(Store& store, SizeClass size_class) noexcept {
+STRATA_INLINE slab::SlabRequest RequestFor(Store& store, SizeClass size_class) noexcept {
     Heap& heap = *store.heap;
     store.NoteUse(size_class);
     return {
@@ -79,7 +79,7 @@ Filled TakeMagazineOrBlocks(Store& store, SizeClass size_class, FreeBlock* out,
     const PartGuard guard(store, part);
     Filled filled = {TakeFromDepot(store, part.depot, size_class), 0};
     if (filled.magazine == nullptr && out != nullptr) {
-        filled.taken = TakeBlocksLocked(store, part, size_class, out, want);
+        filled.taken = part.slabs.Take(RequestFor(store, size_class), out, want);
     }
     return filled;
 }
@@ -95,6 +95,7 @@ bool PutMagazine(Store& store, SizeClass size_class, Magazine* magazine, uint32_
 
 void DrainDepots(Store& store, bool surplus_only) noexcept {
     for (size_t i = 0; i < kSizeClasses; ++i) {
+        if (!store.Uses(i)) continue;  // without slabs, no blocks
         Magazine* emptied = DrainDepot(store, static_cast<SizeClass>(i), surplus_only);
         while (Magazine* const magazine = emptied) {
             emptied = magazine->next;

@@ -48,6 +48,18 @@ private:
     os::Lock& part_;
 };
 
+// The lock of a region, held. A heap that cannot grow has one store, and its region that store's
+// lock of runs.
+class STRATA_SCOPED_CAPABILITY RegionGuard {
+public:
+    explicit RegionGuard(Heap& heap) noexcept STRATA_ACQUIRE(heap.home().runs_lock)
+        : guard_(heap.home(), heap.home().runs_lock) {}
+    ~RegionGuard() STRATA_RELEASE() {}
+
+private:
+    PartGuard guard_;
+};
+
 // HeapLock. Recursive. Others' slow paths wait; their magazines stay usable. Unlock: false when the
 // calling thread has not locked it.
 void LockHeap(Heap& heap) noexcept;
