@@ -4,6 +4,7 @@
   structure.py                prints the tables
   structure.py --list FOLDER  prints the rooms and arrows of a folder of allocator/, floor by floor
   structure.py --list WORDS   prints the names that contain a retired word, and where they are first
+  structure.py --refuse       the same, and fails when there are any
   structure.py --self-test
 
 For example:
@@ -272,6 +273,16 @@ def print_folder(folder):
     print("* belongs to a cycle, ^ upwards")
 
 
+def refuse(tree, words):
+    """1, and a line for each, when a name in code contains a retired word."""
+    names = names_of(tree)
+    found = [(word, name) for word, exceptions in words.items()
+             for name in names_with(names, word, exceptions)]
+    for word, name in found:
+        print(f"{names[name][1]}: {name} contains {word}: docs/glossary.md has the word to use")
+    return 1 if found else 0
+
+
 def print_words(tree, words):
     names = names_of(tree)
     for word, exceptions in words.items():
@@ -322,6 +333,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", metavar="FOLDER")
+    action.add_argument("--refuse", action="store_true")
     action.add_argument("--self-test", action="store_true")
     parser.add_argument("--tree", type=pathlib.Path, default=ROOT,
                         help="the source tree to look at (default: this one)")
@@ -331,6 +343,8 @@ def main():
     tree = options.tree.resolve()
     try:
         words = read_words((ROOT / "tools/house/retired_words.txt").read_text(encoding="utf-8"))
+        if options.refuse:
+            return refuse(tree, words)
         if options.list == "WORDS":
             print_words(tree, words)
         elif options.list:

@@ -119,14 +119,14 @@ inline constexpr size_t kCommitAheadSlices = 16;
 // Free slices kept committed whatever their age: the next allocation needs a few.
 inline constexpr size_t kRetainedSlices = 2;
 
-// ---- veils ---------------------------------------------------------------------------------------
-// A thread on a slow path veils its bins when it last did so this long ago: two ticks of Windows' clock.
-// Some 60 bins in use then take a slow path once more, 3 us in all.
+// ---- closed bins -------------------------------------------------------------------------------
+// A thread on a slow path closes its bins when it last did so this long ago: two ticks of Windows'
+// clock. Some 60 bins in use then take a slow path once more, 3 us in all.
 inline constexpr uint32_t kPassMilliseconds = 32;
 // Or when so much more memory is free than at the last time, as a burst of frees may be over sooner.
 inline constexpr size_t kPassSlices = 64;
 // A thread whose slow paths are no further apart than this is busy, and a bin that it used so many times since
-// the last pass needs no veil.
+// the last pass stays open.
 inline constexpr uint32_t kOftenMilliseconds = 20;
 inline constexpr uint8_t kClosedUses = 8;
 // A bin that its thread has not used for so many epochs goes back to the slabs; a thread that was at no

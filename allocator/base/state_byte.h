@@ -2,7 +2,7 @@
 //
 //   0        free and never used since its pages were committed: the memory is known to be zero
 //   1        free, dirty
-//   2        free, dirty, and handed in: it has left the magazine of the thread that freed it
+//   2        free, dirty, and returned: it has left the magazine of the thread that freed it
 //   3..253   live; slack (usable size - requested size) = byte - 3
 //   254      live; the last 16 bytes of the block are a user record, whose last 4 bytes are the slack
 //   255      live; the slack is 251 or more and stands in the last 4 bytes of the block

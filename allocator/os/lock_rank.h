@@ -23,8 +23,8 @@ enum class LockRank : uint8_t {
     kArenas,
     kMetadata,
     kMetadataArenas,
-    kCaches,  // the list of threads' caches
-    kClosedBins,   // of one cache
+    kCaches,      // the list of threads' caches
+    kClosedBins,  // of one cache
     // What follows is never held while any of the above is taken.
     kRecordedHeaps,  // the recorder: which number a heap has; events are written under it
     kBlockIds,

@@ -62,7 +62,7 @@ uint32_t SlabSet::Take(const SlabRequest& request, FreeBlock* out, uint32_t want
     return taken;
 }
 
-// Only where two threads freed the block at the same time (heap/hand_in.h).
+// Only where two threads freed the block at the same time (cache/returned_blocks.h).
 [[noreturn]] STRATA_COLD static void DieOfSecondReturn(const Slab& slab,
                                                        const void* block) noexcept {
     os::FatalDoubleFree(os::Operation::kFree, block, slab.heap, slab.usable());

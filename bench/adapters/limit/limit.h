@@ -139,14 +139,14 @@ inline thread_local Thread* this_thread = nullptr;
 // How many blocks move between a thread and the others at once.
 inline size_t Batch(size_t index) { return SizeOf(index) <= 4096 ? 512 : 16; }
 
-inline void Furnish(Stack& stack, size_t index) {
+inline void MakeReady(Stack& stack, size_t index) {
     const size_t slots = 2 * Batch(index);
     stack.base = stack.top = reinterpret_cast<void**>(TakeSpans(slots * sizeof(void*), 0));
     stack.end = stack.base + slots;
 }
 
 [[gnu::noinline]] inline void* Refill(Stack& stack, size_t index) {
-    if (stack.base == nullptr) Furnish(stack, index);
+    if (stack.base == nullptr) MakeReady(stack, index);
     if (shared[index] != nullptr) {
         shared_lock.lock();
         auto** batch = static_cast<void**>(shared[index]);
@@ -171,7 +171,7 @@ inline void Furnish(Stack& stack, size_t index) {
 }
 
 [[gnu::noinline]] inline void Spill(Stack& stack, size_t index) {
-    if (stack.base == nullptr) return Furnish(stack, index);
+    if (stack.base == nullptr) return MakeReady(stack, index);
     void** batch = nullptr;
     for (size_t i = Batch(index); i > 0; --i) {
         auto** block = static_cast<void**>(*--stack.top);

@@ -68,9 +68,9 @@ TEST_F(MetadataHolesTest, PagesWithoutAChunkInUseGoBack) {
     // Each of the few keeps at most two pages, and each slice its header's.
     EXPECT_LE(own_->slice_committed(),
               (2 * few.size() + kChunks * kBytes / kSliceSize + 1) * kPageSize);
-    const size_t punched = own_->slice_committed();
+    const size_t purged = own_->slice_committed();
     Look(10);
-    EXPECT_EQ(own_->slice_committed(), punched);
+    EXPECT_EQ(own_->slice_committed(), purged);
     for (void* chunk : few) Give(chunk);
     metadata_->Purge();
     own_->Purge(0, true);
@@ -128,13 +128,13 @@ TEST_F(MetadataHolesTest, MorePagesGoLater) {
 TEST_F(MetadataHolesTest, PagesGoAgainWhenTheyCameBack) {
     const std::vector<void*> few = TakeManyLeaveFew();
     LookUntilQuiet();
-    const size_t punched = own_->slice_committed();
+    const size_t purged = own_->slice_committed();
     std::vector<void*> more;
-    while (own_->slice_committed() == punched) more.push_back(Take());
-    EXPECT_GT(own_->slice_committed(), punched);
+    while (own_->slice_committed() == purged) more.push_back(Take());
+    EXPECT_GT(own_->slice_committed(), purged);
     for (void* chunk : more) Give(chunk);
     LookUntilQuiet();
-    EXPECT_EQ(own_->slice_committed(), punched);
+    EXPECT_EQ(own_->slice_committed(), purged);
     for (void* chunk : few) Give(chunk);
 }
 

@@ -120,7 +120,7 @@ TEST_F(RacedFree, IsFoundWhenTheSlabHasEnded) {
 }
 
 // Blocks that a thread got from the depot and has not used are as they were there.
-TEST(HandedIn, BlocksMayComeAndGoUnused) {
+TEST(Returned, BlocksMayComeAndGoUnused) {
     for (int i = 0; i < 3; ++i) {
         std::vector<void*> blocks = AllocateMany();
         FreeMany(blocks);
