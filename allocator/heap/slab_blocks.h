@@ -85,7 +85,8 @@ struct SlabBlocks {
         // The far slack stands in the block's last bytes, which are then not the caller's.
         const bool is_far = block.user == nullptr && block.usable - block.requested > kMaxNearSlack;
         const size_t room = Room(block);
-        return is_far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes : room;
+        return is_far && room > block.usable - kFarSlackBytes ? block.usable - kFarSlackBytes
+                                                              : room;
     }
     static STRATA_INLINE bool IsIntact(Block block) noexcept {
         return !block.heap->check_tail || HasIntactTail(block);
