@@ -23,16 +23,16 @@ enum class InformationError : uint8_t {
     kNoAccess,  // no heap to ask
 };
 
-// The compatibility mode: 0, a standard heap, or 2, the low-fragmentation heap, which stays. What Strata
-// does is the same in both; but programs ask, and a heap answers as on Windows: 0 at first, 2 when it
-// is told so or in use for a while. Heaps that cannot have it, without serialisation, of fixed size or
-// with checks, answer 0.
-// `needed`, if not null, is set to the size of the answer. `heap` may be null.
+// The compatibility mode: 0, a standard heap, or 2, the low-fragmentation heap, which stays. What
+// Strata does is the same in both; but programs ask, and a heap answers as on Windows: 0 at first,
+// 2 when it is told so or in use for a while. Heaps that cannot have it, without serialisation, of
+// fixed size or with checks, answer 0. `needed`, if not null, is set to the size of the answer.
+// `heap` may be null.
 InformationError QueryHeapInformation(heap::Heap* heap, uint32_t information_class,
                                       void* information, size_t bytes, size_t* needed) noexcept;
 
-// Termination on corruption is always on. Optimising resources gives cached memory back, of all heaps
-// when `heap` is null.
+// Termination on corruption is always on. Optimising resources gives cached memory back, of all
+// heaps when `heap` is null.
 InformationError SetHeapInformation(heap::Heap* heap, uint32_t information_class,
                                     const void* information, size_t bytes) noexcept;
 

@@ -1,12 +1,12 @@
-// malloc and its kin as Microsoft documents them, served by Strata: what link_symbols_windows.cpp gives
-// the names of the C runtime, for programs that replace them when they are linked.
+// malloc and its kin as Microsoft documents them, served by Strata: what link_symbols_windows.cpp
+// gives the names of the C runtime, for programs that replace them when they are linked.
 //
-// All of them: sizes in bytes; blocks aligned to 16 unless said otherwise; any thread, any time; errno
-// and the last error are untouched on success. Failures set errno: ENOMEM, or EINVAL where Microsoft's
-// functions call the invalid parameter handler (which these do not).
+// All of them: sizes in bytes; blocks aligned to 16 unless said otherwise; any thread, any time;
+// errno and the last error are untouched on success. Failures set errno: ENOMEM, or EINVAL where
+// Microsoft's functions call the invalid parameter handler (which these do not).
 //
-// Blocks of the C runtime itself (what _fullpath or _getcwd return, blocks of DLLs that share it) may be
-// given to all of them: they stay the runtime's.
+// Blocks of the C runtime itself (what _fullpath or _getcwd return, blocks of DLLs that share it)
+// may be given to all of them: they stay the runtime's.
 #pragma once
 
 #include <stddef.h>
@@ -26,8 +26,9 @@ void StrataLinkFree(void* block) noexcept;
 // The requested size; (size_t)-1 for a null pointer.
 size_t StrataLinkMsize(void* block) noexcept;
 
-// `alignment`: a power of two. Address + offset is a multiple of it. An offset of 0 is _aligned_malloc;
-// any other must be below the size. Such blocks belong to the functions of this group alone.
+// `alignment`: a power of two. Address + offset is a multiple of it. An offset of 0 is
+// _aligned_malloc; any other must be below the size. Such blocks belong to the functions of this
+// group alone.
 void* StrataLinkAlignedMalloc(size_t bytes, size_t alignment, size_t offset) noexcept(false);
 void* StrataLinkAlignedRealloc(void* block, size_t bytes, size_t alignment,
                                size_t offset) noexcept(false);

@@ -1,7 +1,7 @@
 // malloc and its kin for programs that replace them when they are linked: api/link_malloc.h.
 //
-// Rules: the pages of Microsoft's C runtime reference on malloc, calloc, realloc, _recalloc, _expand,
-// _msize, _aligned_malloc and _aligned_offset_malloc and their like.
+// Rules: the pages of Microsoft's C runtime reference on malloc, calloc, realloc, _recalloc,
+// _expand, _msize, _aligned_malloc and _aligned_offset_malloc and their like.
 #include "api/link_malloc.h"
 
 #define WIN32_LEAN_AND_MEAN

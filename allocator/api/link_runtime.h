@@ -1,5 +1,5 @@
-// The functions of the C runtime that a program is linked with, although the program has replaced them:
-// for blocks that the runtime made.
+// The functions of the C runtime that a program is linked with, although the program has replaced
+// them: for blocks that the runtime made.
 #pragma once
 
 #include <cstdint>

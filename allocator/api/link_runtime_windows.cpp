@@ -25,9 +25,10 @@ constexpr const char* kNames[kFunctions][2] = {
 constinit std::atomic<void*> g_functions[kFunctions] = {};
 constinit std::atomic<bool> g_looked{false};
 
-// A program can have several runtimes in it. Its own is the one that a function was found in which nobody
-// replaces: declared as imported, so that this is its address in the DLL, not that of a stub here. Where
-// the runtime is linked statically it lies in the program, which exports nothing of this.
+// A program can have several runtimes in it. Its own is the one that a function was found in which
+// nobody replaces: declared as imported, so that this is its address in the DLL, not that of a stub
+// here. Where the runtime is linked statically it lies in the program, which exports nothing of
+// this.
 HMODULE FindRuntime() noexcept {
     HMODULE module = nullptr;
     GetModuleHandleExW(
@@ -48,12 +49,13 @@ void FindAll() noexcept {
         }
     }
     SetLastError(error);
-    // Pairs with FindRuntimeFunction: who sees it sees the functions. Two threads may look; they find the same.
+    // Pairs with FindRuntimeFunction: who sees it sees the functions. Two threads may look; they
+    // find the same.
     g_looked.store(true, std::memory_order_release);
 }
 
-// When the program's objects are initialised: to look for a function takes the loader's lock, for which no
-// function of a heap's may wait, as its caller may hold what a DllMain waits for.
+// When the program's objects are initialised: to look for a function takes the loader's lock, for
+// which no function of a heap's may wait, as its caller may hold what a DllMain waits for.
 struct AtStart {
     AtStart() noexcept { FindAll(); }
 };

@@ -2,9 +2,9 @@
 // functions wherever it, or a library that is linked into it, would have got the runtime's.
 //
 // Each stands here twice: as the function, and as the pointer __imp_… through which code calls a
-// function that its header declares as imported. With both, no object of the runtime's import library
-// that defines either is ever looked at, and nothing is defined twice. The _base names are what
-// Microsoft's runtime calls itself where it is linked statically.
+// function that its header declares as imported. With both, no object of the runtime's import
+// library that defines either is ever looked at, and nothing is defined twice. The _base names are
+// what Microsoft's runtime calls itself where it is linked statically.
 //
 // No header of the C runtime here: they declare the same names as imported.
 #include "api/link_malloc.h"

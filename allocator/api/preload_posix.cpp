@@ -1,6 +1,6 @@
-// malloc and its family for LD_PRELOAD: puts Linux programs on Strata, so that they can exercise the
-// code that ships on Windows. Each function answers as glibc's does, errno included (tests/preload
-// compares them), since that is what Linux programs were written for.
+// malloc and its family for LD_PRELOAD: puts Linux programs on Strata, so that they can exercise
+// the code that ships on Windows. Each function answers as glibc's does, errno included
+// (tests/preload compares them), since that is what Linux programs were written for.
 #include <bit>
 #include <cerrno>
 #include <cstddef>

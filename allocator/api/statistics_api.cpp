@@ -12,7 +12,8 @@ namespace {
 namespace heap = strata::heap;
 namespace os = strata::os;
 
-// docs/statistics.md. A field that is added leaves it as it is; one that goes or changes its meaning counts it up.
+// docs/statistics.md. A field that is added leaves it as it is; one that goes or changes its
+// meaning counts it up.
 constexpr uint64_t kJsonFormat = 1;
 
 strata_statistics Gather() noexcept {
@@ -84,8 +85,8 @@ void WritePart(JsonWriter& out, const heap::ClassStatistics& part, bool runs) no
     out.Close("}");
 }
 
-// `write` may allocate from any heap, create others and destroy them: no heap is held while it runs. One that
-// ends meanwhile is written as far as it was.
+// `write` may allocate from any heap, create others and destroy them: no heap is held while it
+// runs. One that ends meanwhile is written as far as it was.
 void WriteHeap(JsonWriter& out, const heap::HeapCursor& cursor) noexcept {
     heap::ClassStatistics part;
     bool alive = true;

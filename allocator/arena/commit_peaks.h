@@ -1,7 +1,8 @@
-// How much memory was in use at most within the last kDecayEpochs epochs: a program that frees much and soon
-// needs it again has paid for it already.
+// How much memory was in use at most within the last kDecayEpochs epochs: a program that frees much
+// and soon needs it again has paid for it already.
 //
-// Thread-safe; what two threads note at the change of an epoch may be lost, which costs a few system calls.
+// Thread-safe; what two threads note at the change of an epoch may be lost, which costs a few
+// system calls.
 #pragma once
 
 #include <atomic>

@@ -69,8 +69,7 @@ void Metadata::Unlink(size_t chunk_class, Slice* slice) noexcept {
     if (slice->next != nullptr) slice->next->previous = slice->previous;
 }
 
-// ---- holes
-// -------------------------------------------------------------------------------------------
+// ---- holes -------------------------------------------------------------------------------------
 
 bool Metadata::HasHole(const Slice& slice, size_t begin, size_t end) noexcept {
     for (size_t page = begin / kPageSize; page * kPageSize < end; ++page) {

@@ -27,16 +27,18 @@ public:
     // REQUIRES: `chunk` is from Allocate(bytes).
     void Free(void* chunk, size_t bytes) noexcept STRATA_EXCLUDES(lock_);
 
-    // Whole slices, for records that are too large for a chunk; nothing of them need be committed, and
-    // what is may hold data. nullptr when memory is short. REQUIRES: slices <= kMaxRunSlices - 2.
+    // Whole slices, for records that are too large for a chunk; nothing of them need be committed,
+    // and what is may hold data. nullptr when memory is short. REQUIRES: slices <= kMaxRunSlices -
+    // 2.
     char* AllocateSlices(size_t slices) noexcept;
     void FreeSlices(char* base, size_t slices) noexcept { arenas_.Free(base, slices); }
 
     // Gives back the slices without a chunk in use that were kept for the next chunk.
     void Purge() noexcept STRATA_EXCLUDES(lock_);
 
-    // To be called now and then: decommits pages without a chunk in use, of slices in which as many chunks were in
-    // use at the last kQuietLooks calls. The next need for a chunk commits them again.
+    // To be called now and then: decommits pages without a chunk in use, of slices in which as many
+    // chunks were in use at the last kQuietLooks calls. The next need for a chunk commits them
+    // again.
     void PurgePages() noexcept STRATA_EXCLUDES(lock_);
 
     // For fork in the POSIX build.

@@ -34,7 +34,8 @@ struct ArenaSet::Place {
     }
 };
 
-// What is wanted, and the best places found so far: any, and one with a free slice behind it that has no page.
+// What is wanted, and the best places found so far: any, and one with a free slice behind it that
+// has no page.
 struct ArenaSet::Search {
     size_t slices;
     size_t alignment;

@@ -1,5 +1,5 @@
-// The arenas of this process, all of them: one set for user blocks, one for metadata. Everything above
-// uses these; tests of this layer make their own.
+// The arenas of this process, all of them: one set for user blocks, one for metadata. Everything
+// above uses these; tests of this layer make their own.
 #pragma once
 
 #include "arena/arena_set.h"

@@ -63,8 +63,9 @@ void SliceMap::ExtendWindow(os::Memory& memory, uintptr_t base, size_t bytes) no
         if (tags_[IndexOf(gap + offset)].load(std::memory_order_relaxed) != 0) return;
     }
     if (!CommitEntries(memory, gap, gap_bytes)) return;
-    // Readers load the length first, with acquire (IsInWindow): with this one they see the new start. The
-    // new start with the old length is a part of the new window, whose entries have memory by now.
+    // Readers load the length first, with acquire (IsInWindow): with this one they see the new
+    // start. The new start with the old length is a part of the new window, whose entries have
+    // memory by now.
     window_start_.store(new_start, std::memory_order_relaxed);
     window_bytes_.store(new_bytes, std::memory_order_release);
 }
@@ -74,9 +75,9 @@ bool SliceMap::Add(os::Memory& memory, uintptr_t base, size_t bytes) noexcept {
     ExtendWindow(memory, base, bytes);
     for (size_t offset = 0; offset < bytes; offset += kArenaSize) {
         const uintptr_t address = base + offset;
-        // After the entries have memory. Readers load it relaxed (Knows): who has a block came to it
-        // after this in any case; who asks about anything else gets either answer, and the entries of an
-        // arena that it learns of here are zeroes from the system.
+        // After the entries have memory. Readers load it relaxed (Knows): who has a block came to
+        // it after this in any case; who asks about anything else gets either answer, and the
+        // entries of an arena that it learns of here are zeroes from the system.
         tags_[IndexOf(address)].store(MarkOf(address), std::memory_order_release);
     }
     return true;
@@ -99,8 +100,8 @@ void SliceMap::SetSlab(uintptr_t base, size_t slices, void* record, StateByte* s
         entry.bin_offset.store(bin_offset, relaxed);
         entry.size_class.store(static_cast<uint8_t>(size_class), relaxed);
         entry.kind.store(SliceKind::kSlab, relaxed);
-        // Last, as it alone makes the entry a slab's. The fast path of free loads it relaxed: the block came
-        // from here to whoever frees it, by whatever made it known to him.
+        // Last, as it alone makes the entry a slab's. The fast path of free loads it relaxed: the
+        // block came from here to whoever frees it, by whatever made it known to him.
         entry.reciprocal.store(InfoOf(size_class).reciprocal, std::memory_order_release);
     }
 }

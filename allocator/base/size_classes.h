@@ -1,7 +1,7 @@
 // Size classes: 16-byte steps to 1 KiB, then eight per doubling to 64 KiB.
 //
-// Class 0 is for requests of 0 bytes: its blocks lie 16 bytes apart and have no usable byte, so that
-// slack = usable - requested holds there too and malloc needs no special case.
+// Class 0 is for requests of 0 bytes: its blocks lie 16 bytes apart and have no usable byte, so
+// that slack = usable - requested holds there too and malloc needs no special case.
 #pragma once
 
 #include <array>
@@ -81,8 +81,8 @@ constexpr uint8_t SlicesOf(size_t spacing) noexcept {
     return kMaxSlabSlices;
 }
 
-// `most` entries or (n - 1) / 2, (n - 3) / 4 ... of them, as many as `bytes` hold, but `least`. REQUIRES:
-// both are powers of two less one.
+// `most` entries or (n - 1) / 2, (n - 3) / 4 ... of them, as many as `bytes` hold, but `least`.
+// REQUIRES: both are powers of two less one.
 constexpr uint16_t EntriesOf(size_t spacing, size_t most, size_t bytes, size_t least) noexcept {
     size_t entries = most;
     while (entries > least && entries * spacing > bytes) entries /= 2;
@@ -121,7 +121,8 @@ static_assert(InfoOf(ClassOf(1024)).usable == 1024 && InfoOf(ClassOf(1025)).usab
 
 namespace internal {
 
-// The first class from `index` on that ends a quarter of a doubling. Up to 128 bytes, that is each of them.
+// The first class from `index` on that ends a quarter of a doubling. Up to 128 bytes, that is each
+// of them.
 constexpr uint8_t CoarseIndex(size_t index) noexcept {
     const auto is_coarse = [](uint32_t spacing) {
         const unsigned log = FloorLog2(spacing);
@@ -141,8 +142,8 @@ inline constexpr std::array<uint8_t, kSizeClasses> kCoarseTable = MakeCoarseTabl
 
 }  // namespace internal
 
-// The class that stands in for one that is rarely asked for: one of four per doubling, so that its blocks are
-// at most a quarter larger.
+// The class that stands in for one that is rarely asked for: one of four per doubling, so that its
+// blocks are at most a quarter larger.
 constexpr SizeClass CoarseClassOf(SizeClass size_class) noexcept {
     return static_cast<SizeClass>(internal::kCoarseTable[Index(size_class)]);
 }

@@ -7,8 +7,8 @@
 //   254      live; the last 16 bytes of the block are a user record, whose last 4 bytes are the slack
 //   255      live; the slack is 251 or more and stands in the last 4 bytes of the block
 //
-// Bytes are read by walkers while other threads change them, hence relaxed atomics: the instructions
-// are the plain ones.
+// Bytes are read by walkers while other threads change them, hence relaxed atomics: the
+// instructions are the plain ones.
 #pragma once
 
 #include <atomic>
@@ -99,8 +99,9 @@ STRATA_INLINE uint32_t LoadSlack(uint8_t state, const void* end) noexcept {
 #define STRATA_READS_RACILY
 #endif
 
-// The slack of a block that may change hands meanwhile: false when it is not live. The last bytes are
-// read first and believed only if the state is the same afterwards, as they may be some owner's data.
+// The slack of a block that may change hands meanwhile: false when it is not live. The last bytes
+// are read first and believed only if the state is the same afterwards, as they may be some owner's
+// data.
 STRATA_READS_RACILY inline bool ReadSlack(const StateByte* byte, const void* end,
                                           uint32_t& slack) noexcept {
     for (;;) {

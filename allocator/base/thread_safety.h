@@ -1,12 +1,12 @@
-// What a lock guards, and which locks a function needs, takes and gives back, written so that clang checks
-// it (-Wthread-safety; the presets thread-safety and thread-safety-windows make what it finds errors).
-// Other compilers read nothing.
+// What a lock guards, and which locks a function needs, takes and gives back, written so that clang
+// checks it (-Wthread-safety; the presets thread-safety and thread-safety-windows make what it
+// finds errors). Other compilers read nothing.
 //
 // A member names its lock: `size_t count_ STRATA_GUARDED_BY(lock_);` A function that expects its
 // caller to hold it: `void Remove(size_t position) noexcept STRATA_REQUIRES(lock_);`
 //
-// Not said this way, as no expression names the lock where the member is declared: what stands in a record
-// whose lock belongs to somebody else (arena/arena.h: the set's; slab/slab.h: the heap's).
+// Not said this way, as no expression names the lock where the member is declared: what stands in a
+// record whose lock belongs to somebody else (arena/arena.h: the set's; slab/slab.h: the heap's).
 #pragma once
 
 #if defined(__clang__)
@@ -35,6 +35,6 @@
 #define STRATA_TRY_ACQUIRE(...) STRATA_THREAD_SAFETY(try_acquire_capability(__VA_ARGS__))
 #define STRATA_RETURN_CAPABILITY(lock) STRATA_THREAD_SAFETY(lock_returned(lock))
 
-// The body is not looked at, its contract is. For what the analysis cannot express, all the locks in an
-// array for one; each use says why.
+// The body is not looked at, its contract is. For what the analysis cannot express, all the locks
+// in an array for one; each use says why.
 #define STRATA_NO_THREAD_SAFETY_ANALYSIS STRATA_THREAD_SAFETY(no_thread_safety_analysis)

@@ -14,8 +14,8 @@ BinUse NoteUse(ThreadCache& cache, SizeClass size_class, uint64_t epoch) noexcep
 // Closes all bins of the calling thread, or flushes those that lie idle.
 void CloseOrFlushBins(Heap& process_heap, ThreadCache& cache, uint64_t now) noexcept;
 
-// The calling thread is on a slow path of the process heap: notes that, and closes its bins if it is
-// time to; true when it did. No bin of it is open (OpenBin). `now` in milliseconds.
+// The calling thread is on a slow path of the process heap: notes that, and closes its bins if it
+// is time to; true when it did. No bin of it is open (OpenBin). `now` in milliseconds.
 STRATA_INLINE bool LookAtBins(Heap& process_heap, uint64_t now) noexcept {
     ThreadCache* const cache = OwnCache();
     if (cache == nullptr) return false;

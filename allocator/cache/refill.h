@@ -18,8 +18,8 @@ struct OwnBin {
     Bin* bin = nullptr;
 };
 
-// The calling thread's bin for a class of `heap`, made on demand; none when this thread works on the
-// heap without magazines (it is detached, or has not earned them yet).
+// The calling thread's bin for a class of `heap`, made on demand; none when this thread works on
+// the heap without magazines (it is detached, or has not earned them yet).
 STRATA_INLINE OwnBin BinFor(Heap& heap, SizeClass size_class) noexcept {
     if (STRATA_UNLIKELY(!heap.is_unchecked)) return {};  // its blocks are looked at one by one
     ThreadCache* const cache = OwnOrNewCache();

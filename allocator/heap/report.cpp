@@ -115,8 +115,7 @@ STRATA_NOINLINE void WriteFatalDetails(const void* pointer) noexcept {
     WriteStack("found", stack);
 }
 
-// ---- access violations
-// ----------------------------------------------------------------------------------
+// ---- access violations -------------------------------------------------------------------------
 
 // The slab of a hardened heap that `address` is in a guard of; nullptr when it is in none.
 // `behind`: in the one behind it.

@@ -18,7 +18,8 @@ size_t BlockIds::BytesOf(size_t capacity) noexcept {
     return (capacity * sizeof(Slot) + kSliceSize - 1) / kSliceSize * kSliceSize;
 }
 
-// Blocks are multiples of 16 apart, often of much more: the multiplication brings every bit to the top.
+// Blocks are multiples of 16 apart, often of much more: the multiplication brings every bit to the
+// top.
 uint64_t BlockIds::Hash(uintptr_t address) noexcept {
     const uint64_t product = static_cast<uint64_t>(address) * 0x9E3779B97F4A7C15u;
     return product ^ (product >> 32);

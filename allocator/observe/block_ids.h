@@ -1,5 +1,6 @@
-// Which number an address has: blocks by their stamp, heap handles by theirs. Open addressing in memory of
-// its own, in parts with a lock each; an entry is found in its own part only, so threads seldom meet.
+// Which number an address has: blocks by their stamp, heap handles by theirs. Open addressing in
+// memory of its own, in parts with a lock each; an entry is found in its own part only, so threads
+// seldom meet.
 #pragma once
 
 #include <cstddef>

@@ -147,8 +147,8 @@ void Recorder::Calls(OtherCall call) noexcept {
 
 // ---- buffers -----------------------------------------------------------------------------------------
 
-// What others may see of a buffer, should the system end this thread at any moment: `filled` bytes, whole
-// events all of them.
+// What others may see of a buffer, should the system end this thread at any moment: `filled` bytes,
+// whole events all of them.
 void Recorder::Append(const Event& event) noexcept {
     Thread* const thread = CurrentThread();
     if (thread == nullptr) return GiveUp("no memory for a thread");
@@ -193,8 +193,9 @@ void Recorder::Flush(Thread& thread) noexcept {
     header->unused = 0;
     header->checksum = Crc32(ChecksumOf(*header), header + 1, header->bytes);
     if (!Write(header, sizeof *header + header->bytes)) return GiveUp("it could not be written");
-    // In this order: when the system ends the thread between two of these, the chunk is written twice, with
-    // the same number, and a reader passes over the second. The other way it could be lost.
+    // In this order: when the system ends the thread between two of these, the chunk is written
+    // twice, with the same number, and a reader passes over the second. The other way it could be
+    // lost.
     file_bytes_ += sizeof *header + header->bytes;
     thread.filled.store(0, std::memory_order_relaxed);
     ++thread.chunks;

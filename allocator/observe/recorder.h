@@ -1,11 +1,11 @@
-// Writes down every heap call of a process, as trace_format.h has it. Nothing here allocates from any heap;
-// memory comes from os::Memory, and each thread has a buffer of its own that is written when it is full,
-// when the thread ends, and at the end of the process.
+// Writes down every heap call of a process, as trace_format.h has it. Nothing here allocates from
+// any heap; memory comes from os::Memory, and each thread has a buffer of its own that is written
+// when it is full, when the thread ends, and at the end of the process.
 //
 // The order of calls of different threads is that of their stamps, which one counter gives out: an
-// allocation's is drawn when the block is there and before the program has it, a free's before the block
-// is given back. So a block's free always has a later stamp than its allocation, and an earlier one than
-// whatever is allocated at its place next.
+// allocation's is drawn when the block is there and before the program has it, a free's before the
+// block is given back. So a block's free always has a later stamp than its allocation, and an
+// earlier one than whatever is allocated at its place next.
 #pragma once
 
 #include <atomic>
@@ -37,8 +37,9 @@ public:
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
 
-    // `process_heap`: the handle of heap 0. Of `header` the caller fills what describes the process. False,
-    // with nothing recorded, when there is no thread slot or nothing can be written. Once.
+    // `process_heap`: the handle of heap 0. Of `header` the caller fills what describes the
+    // process. False, with nothing recorded, when there is no thread slot or nothing can be
+    // written. Once.
     bool Start(const TraceOutput& output, FileHeader header, const void* process_heap) noexcept;
 
     // The functions below do nothing when nothing is recorded. Any thread, any time, also without a
@@ -47,13 +48,13 @@ public:
     // `block` is there, and the program does not have it yet. nullptr: there was no memory.
     void Allocated(const void* heap, const void* block, uint64_t bytes, bool zeroed) noexcept;
 
-    // `block` is about to be freed, or asked for its size. `known_only`: nothing is recorded when it is
-    // from before the recording.
+    // `block` is about to be freed, or asked for its size. `known_only`: nothing is recorded when
+    // it is from before the recording.
     void Frees(const void* block, bool known_only) noexcept;
     void QueriesSize(const void* block, bool known_only) noexcept;
 
-    // Around a call that resizes: what BeginResize said goes to EndResize. `result`: where the block is
-    // now, nullptr when the call failed. `flags`: kZeroed, kInPlace.
+    // Around a call that resizes: what BeginResize said goes to EndResize. `result`: where the
+    // block is now, nullptr when the call failed. `flags`: kZeroed, kInPlace.
     Named BeginResize(const void* block) noexcept;
     void EndResize(Named named, const void* block, const void* result, uint64_t bytes,
                    uint8_t flags, bool known_only) noexcept;
@@ -65,8 +66,8 @@ public:
     // The calling thread ends. What it still calls is written at once.
     void ThreadEnds() noexcept;
 
-    // Writes what is left, of all threads, and the end. Nothing is recorded after it. REQUIRES: no other
-    // thread is inside a call, unless the system has ended it there.
+    // Writes what is left, of all threads, and the end. Nothing is recorded after it. REQUIRES: no
+    // other thread is inside a call, unless the system has ended it there.
     void Finish() noexcept STRATA_EXCLUDES(file_lock_);
 
 private:

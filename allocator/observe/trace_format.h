@@ -1,8 +1,9 @@
-// The format of a trace: every heap call of a program, in chunks that one thread each filled. What a
-// reader has to know stands in docs/traces.md; this file is what the writer and the reader share.
+// The format of a trace: every heap call of a program, in chunks that one thread each filled. What
+// a reader has to know stands in docs/traces.md; this file is what the writer and the reader share.
 //
-// All numbers are little-endian. A file is a FileHeader, chunks in any order of their threads, and at the
-// end of an orderly process one EndRecord. Every part carries a CRC-32 of all its other bytes.
+// All numbers are little-endian. A file is a FileHeader, chunks in any order of their threads, and
+// at the end of an orderly process one EndRecord. Every part carries a CRC-32 of all its other
+// bytes.
 #pragma once
 
 #include <cstddef>
@@ -54,10 +55,11 @@ static_assert(sizeof(EndRecord) == 24);
 // Nothing valid is larger.
 inline constexpr uint32_t kMaxChunkBytes = 1 << 24;
 
-// The low half of an event's first byte; its flags are the high half. Then follow numbers of varying
-// length: the event's stamp less that of the event before it in the chunk (0 for the first), and what
-// the kind has beside it, in the order given here. A block is named by the distance of its stamp, that
-// of the event that allocated it, from the event's own; a block from before the recording has no name.
+// The low half of an event's first byte; its flags are the high half. Then follow numbers of
+// varying length: the event's stamp less that of the event before it in the chunk (0 for the
+// first), and what the kind has beside it, in the order given here. A block is named by the
+// distance of its stamp, that of the event that allocated it, from the event's own; a block from
+// before the recording has no name.
 enum class EventKind : uint8_t {
     kAllocate = 1,     // kInHeap: the heap; the size
     kFree = 2,         // the block, unless kForeign
@@ -100,8 +102,8 @@ inline uint8_t* PutNumber(uint8_t* to, uint64_t value) noexcept {
     return to;
 }
 
-// The number at `from`, and where it ends; nullptr when it does not end before `end`, is longer than it
-// need be for 64 bits, or is none that 64 bits can hold.
+// The number at `from`, and where it ends; nullptr when it does not end before `end`, is longer
+// than it need be for 64 bits, or is none that 64 bits can hold.
 inline const uint8_t* GetNumber(const uint8_t* from, const uint8_t* end, uint64_t& value) noexcept {
     value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {

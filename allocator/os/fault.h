@@ -15,14 +15,15 @@ struct Fault {
     StackTrace stack = {};       // of the thread, from the instruction outwards where that is known
 };
 
-// Says whether the address is known at all: everything else goes on untouched, and no stack is taken down.
+// Says whether the address is known at all: everything else goes on untouched, and no stack is
+// taken down.
 using FaultFilter = bool (*)(const void* address) noexcept;
-// Called for an address that the filter knows; the fault then goes on to whoever else wants it, as if
-// nobody had looked: a handler of the program, the debugger, the system's error reporting.
+// Called for an address that the filter knows; the fault then goes on to whoever else wants it, as
+// if nobody had looked: a handler of the program, the debugger, the system's error reporting.
 using FaultReporter = void (*)(const Fault& fault) noexcept;
 
-// A vectored exception handler on Windows, a signal handler in front of the program's elsewhere. Call it
-// once. False when the system refuses.
+// A vectored exception handler on Windows, a signal handler in front of the program's elsewhere.
+// Call it once. False when the system refuses.
 bool WatchFaults(FaultFilter filter, FaultReporter reporter) noexcept;
 
 }  // namespace strata::os

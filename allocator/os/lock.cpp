@@ -8,8 +8,8 @@ namespace {
 // A holder does a few dozen instructions, or one system call of some microseconds: spin for about
 // the former before sleeping for the latter.
 constexpr int kSpins = 64;
-// No change that a lock guards takes that long; and a process that is about to end, whose threads are ended
-// one after the other, has ended by then.
+// No change that a lock guards takes that long; and a process that is about to end, whose threads
+// are ended one after the other, has ended by then.
 constexpr uint64_t kPatienceMilliseconds = 3000;
 }  // namespace
 

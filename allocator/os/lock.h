@@ -50,8 +50,8 @@ public:
     void ReleaseOfGone() noexcept STRATA_RELEASE() { GiveUp(); }
 
 private:
-    // Free, or the holder's mark and whether somebody may sleep; with ranks checked, the rank in the
-    // highest byte, always.
+    // Free, or the holder's mark and whether somebody may sleep; with ranks checked, the rank in
+    // the highest byte, always.
     static constexpr uint32_t kFree = 0;
     static constexpr uint32_t kContended = 1;
     static constexpr unsigned kRankShift = 24;

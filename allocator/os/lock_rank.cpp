@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kRanks = static_cast<size_t>(LockRank::kErrorMode) + 1;
 
-// Counts and not the locks themselves: a program may have any number of heaps locked, and fork locks all.
+// Counts and not the locks themselves: a program may have any number of heaps locked, and fork
+// locks all.
 struct Held {
     uint32_t count[kRanks];
     LockRank first_allowed;

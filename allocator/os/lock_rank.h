@@ -1,8 +1,9 @@
-// The order in which a thread may take locks: those it holds have a lower rank than the one it takes next.
-// So no two threads can wait for each other.
+// The order in which a thread may take locks: those it holds have a lower rank than the one it
+// takes next. So no two threads can wait for each other.
 //
-// Where STRATA_CHECK_LOCK_RANKS is defined (the preset native-debug) each Acquire checks it and a violation
-// ends the process, with a message that names both ranks. Elsewhere nothing is left of it but the order here.
+// Where STRATA_CHECK_LOCK_RANKS is defined (the preset native-debug) each Acquire checks it and a
+// violation ends the process, with a message that names both ranks. Elsewhere nothing is left of it
+// but the order here.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace strata::os {
 // Outermost first.
 enum class LockRank : uint8_t {
     kUnordered,  // not checked: for tests in which one thread gives back what another took
-    // A heap's gate. Two at once are held only by one who calls HeapLock for both, in an order of his own;
-    // nobody waits for a gate while he holds a part.
+    // A heap's gate. Two at once are held only by one who calls HeapLock for both, in an order of
+    // his own; nobody waits for a gate while he holds a part.
     kGate,
     kClass,  // a size class of a heap; several by index
     kRuns,   // the rest of a heap
@@ -52,8 +53,9 @@ void NoteLocked(LockRank rank) noexcept;
 void NoteUnlocked(LockRank rank) noexcept;
 void AllowSeveral(LockRank first, LockRank last) noexcept;
 
-// As long as it lives the calling thread may take locks of the ranks `first` to `last` beside each other, in
-// any order. Who makes one says why no two threads wait for each other all the same. One at a time.
+// As long as it lives the calling thread may take locks of the ranks `first` to `last` beside each
+// other, in any order. Who makes one says why no two threads wait for each other all the same. One
+// at a time.
 class SeveralLocks {
 public:
     SeveralLocks(LockRank first, LockRank last) noexcept {

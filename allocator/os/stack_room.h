@@ -16,8 +16,8 @@
 namespace strata::os {
 
 // What is needed at most: by a whole call, which so overflows before it has changed anything, and,
-// for those who come another way, by the holder of a lock, by its rank (os/lock_rank.h): so much the
-// more as others are taken while it is held. tests/life measures it.
+// for those who come another way, by the holder of a lock, by its rank (os/lock_rank.h): so much
+// the more as others are taken while it is held. tests/life measures it.
 inline constexpr size_t kStackForCall = 12 * 1024;
 inline constexpr size_t kStackForPart = 8 * 1024;  // gates and parts
 inline constexpr size_t kStackForRegistry = 7 * 1024;

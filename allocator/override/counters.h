@@ -1,5 +1,6 @@
-// Who served how many calls, per entry point of ntdll and per kind of function of each C runtime. A call
-// is counted once: one that a C runtime's function hands on comes to ntdll's, and counts there. Only the counting variants of the entries touch this.
+// Who served how many calls, per entry point of ntdll and per kind of function of each C runtime. A
+// call is counted once: one that a C runtime's function hands on comes to ntdll's, and counts
+// there. Only the counting variants of the entries touch this.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// What the C runtimes' allocation functions lead to. One set per runtime: they have no parameter that
-// would tell them apart, and each has its own heap and its own originals.
+// What the C runtimes' allocation functions lead to. One set per runtime: they have no parameter
+// that would tell them apart, and each has its own heap and its own originals.
 //
 // errno and the last error are as before after every success: nothing here sets them.
 #include "api/win32_heap.h"
@@ -32,8 +32,8 @@ void CountCrt([[maybe_unused]] size_t crt, [[maybe_unused]] CrtKind kind) noexce
     if constexpr (kCounting) g_counters.Add(Row(crt, kind), Served::kStrata);
 }
 
-// `block` is fresh from the original function. A runtime has no heap before it is initialised, so it is
-// asked when it has shown that it is; and its word must agree with where the block is.
+// `block` is fresh from the original function. A runtime has no heap before it is initialised, so
+// it is asked when it has shown that it is; and its word must agree with where the block is.
 STRATA_COLD void Learn(Crt& crt, const void* block) noexcept {
     if (block == nullptr || crt.elsewhere.load(std::memory_order_relaxed)) return;
     bool known = false;
@@ -52,7 +52,8 @@ STRATA_INLINE void* AllocateFrom(heap::Heap& heap, size_t bytes) noexcept {
                                                : heap::AllocatePrivateFast<kZero>(heap, bytes);
 }
 
-// The heap of a runtime, and `block` is one of ours: then it is for that heap to judge. nullptr otherwise.
+// The heap of a runtime, and `block` is one of ours: then it is for that heap to judge. nullptr
+// otherwise.
 STRATA_INLINE heap::Heap* HeapForBlock(const Crt& crt, const void* block) noexcept {
     heap::Heap* const heap = crt.heap.load(std::memory_order_acquire);
     return heap != nullptr && heap::Owns(block) ? heap : nullptr;

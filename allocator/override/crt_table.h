@@ -1,10 +1,10 @@
 // The C runtimes whose allocation functions are redirected, and what of each is known.
 //
-// This is for speed alone: every C runtime comes to Strata through HeapAlloc and HeapFree anyway. So
-// what is redirected does the plain case only, and only in the heap that the runtime itself allocates
-// from: the blocks are the very blocks that the original function would have returned. Every other case
-// (a size of 0, a foreign block, no memory, a size that overflows) is the original's: it knows its errno,
-// its new handler and its invalid parameter handler.
+// This is for speed alone: every C runtime comes to Strata through HeapAlloc and HeapFree anyway.
+// So what is redirected does the plain case only, and only in the heap that the runtime itself
+// allocates from: the blocks are the very blocks that the original function would have returned.
+// Every other case (a size of 0, a foreign block, no memory, a size that overflows) is the
+// original's: it knows its errno, its new handler and its invalid parameter handler.
 #pragma once
 
 #include <atomic>
@@ -39,14 +39,14 @@ inline constexpr const char* kCrtKindNames[kCrtKinds] = {
 struct CrtFunction {
     const char* name;
     CrtKind kind;
-    // Without these a runtime is left alone. The others are skipped where they are missing or cannot be
-    // redirected: as they are, they end in the former, or in HeapAlloc.
+    // Without these a runtime is left alone. The others are skipped where they are missing or
+    // cannot be redirected: as they are, they end in the former, or in HeapAlloc.
     bool needed;
 };
 
-// The _base functions are what other modules are compiled to call beside the usual ones, the _o_ functions
-// what parts of Windows import instead. _aligned_malloc and its kin call malloc and free (see the
-// architecture decision on C runtimes).
+// The _base functions are what other modules are compiled to call beside the usual ones, the _o_
+// functions what parts of Windows import instead. _aligned_malloc and its kin call malloc and free
+// (see the architecture decision on C runtimes).
 inline constexpr CrtFunction kCrtFunctions[] = {
     {"malloc", CrtKind::kMalloc, true},
     {"calloc", CrtKind::kCalloc, true},

@@ -1,10 +1,10 @@
 // Which of our heaps stands behind a heap handle of the system. Handles stay the system's own: the
-// original RtlCreateHeap is always called, so that lists of heaps, handle checks and everything that
-// reads the system's heap structure go on as before; our heap is a companion of the system's.
+// original RtlCreateHeap is always called, so that lists of heaps, handle checks and everything
+// that reads the system's heap structure go on as before; our heap is a companion of the system's.
 //
-// Reading takes no lock and never waits. The table is open addressing with linear probing; a growing
-// table is replaced by a larger one, and the old one is kept for readers that may be in it (all old
-// tables together are smaller than the current one).
+// Reading takes no lock and never waits. The table is open addressing with linear probing; a
+// growing table is replaced by a larger one, and the old one is kept for readers that may be in it
+// (all old tables together are smaller than the current one).
 #pragma once
 
 #include <atomic>

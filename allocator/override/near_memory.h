@@ -17,8 +17,8 @@ AddressRange ReachOf(uint64_t begin, uint64_t end) noexcept;
 
 // `bytes` bytes of fresh, writable memory inside `range`, as near to `begin` or `end` as is wise:
 // at least kSystemGap away where that can be had, because the system places DLLs that are loaded
-// later beside those that are there, and a DLL whose place is taken must be relocated, privately, in
-// this process. nullptr when there is none. Free it with FreeNear.
+// later beside those that are there, and a DLL whose place is taken must be relocated, privately,
+// in this process. nullptr when there is none. Free it with FreeNear.
 void* AllocateNear(AddressRange range, uint64_t begin, uint64_t end, size_t bytes) noexcept;
 void FreeNear(void* block) noexcept;
 

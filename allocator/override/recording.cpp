@@ -54,7 +54,8 @@ HANDLE Create(const Settings& settings) noexcept {
                        FILE_ATTRIBUTE_NORMAL, nullptr);
 }
 
-// What kernel32 and the C runtimes do with a heap as a whole. 0: not in the trace on its own account.
+// What kernel32 and the C runtimes do with a heap as a whole. 0: not in the trace on its own
+// account.
 constexpr observe::OtherCall OtherOf(Entry entry) noexcept {
     using observe::OtherCall;
     switch (entry) {

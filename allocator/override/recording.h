@@ -1,5 +1,6 @@
-// strata-run --record, STRATA_RECORD: what the redirected entries tell the recorder. Calls that ntdll makes
-// for itself are not the program's and are left out, but where they end a block of the program's.
+// strata-run --record, STRATA_RECORD: what the redirected entries tell the recorder. Calls that
+// ntdll makes for itself are not the program's and are left out, but where they end a block of the
+// program's.
 //
 // The functions with a Watch do nothing, and take no instruction, unless it is kRecorded.
 #pragma once
@@ -14,11 +15,12 @@ namespace strata::override {
 
 extern constinit observe::Recorder g_recorder;
 
-// Opens the file that STRATA_RECORD names. False, which has been said, when nothing will be recorded.
+// Opens the file that STRATA_RECORD names. False, which has been said, when nothing will be
+// recorded.
 bool StartRecording(const Settings& settings) noexcept;
 
-// The process ends, or goes on without the override: the rest is written. Does nothing when nothing is
-// recorded.
+// The process ends, or goes on without the override: the rest is written. Does nothing when nothing
+// is recorded.
 void FinishRecording() noexcept;
 
 // A call that is counted and that nothing below records.

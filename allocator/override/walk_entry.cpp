@@ -1,6 +1,6 @@
-// RtlWalkHeap: our entries first, then those of the system's part of the same heap. The state of the
-// walk is in the caller's structure alone: an address of ours goes on with ours, any other with the
-// original's.
+// RtlWalkHeap: our entries first, then those of the system's part of the same heap. The state of
+// the walk is in the caller's structure alone: an address of ours goes on with ours, any other with
+// the original's.
 #include <cstddef>
 
 #include "override/heap_entries.h"

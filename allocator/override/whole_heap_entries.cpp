@@ -10,25 +10,26 @@ namespace strata::override {
 
 namespace {
 
-// What RtlCreateHeap may be asked for here: HEAP_NO_SERIALIZE, HEAP_GENERATE_EXCEPTIONS, the checking
-// flags, alignment to 16 bytes, executable blocks, a hardened heap, and HEAP_CLASS_1, "private heap", which is what
-// HeapCreate asks for. Not: segment heaps asked for by name (0x100), other classes, which are shared
-// with other processes or looked into by their owners. A heap in memory that the caller brings is the
-// original's as well: its structure stands at the start of that memory, where others expect it.
+// What RtlCreateHeap may be asked for here: HEAP_NO_SERIALIZE, HEAP_GENERATE_EXCEPTIONS, the
+// checking flags, alignment to 16 bytes, executable blocks, a hardened heap, and HEAP_CLASS_1,
+// "private heap", which is what HeapCreate asks for. Not: segment heaps asked for by name (0x100),
+// other classes, which are shared with other processes or looked into by their owners. A heap in
+// memory that the caller brings is the original's as well: its structure stands at the start of
+// that memory, where others expect it.
 constexpr uint32_t kCreateFlags = 0x712F7;
 // Of these, what our part is made with.
 constexpr uint32_t kOurFlags = api::kHeapNoSerialize | api::kHeapGenerateExceptions |
                                api::kHeapTailChecking | api::kHeapFreeChecking |
                                api::kHeapCreateEnableExecute | api::kHeapCreateHardened;
 
-// A heap grows when it says so, or when it names no size (HeapCreate with a maximum of 0 comes as the
-// one or as the other).
+// A heap grows when it says so, or when it names no size (HeapCreate with a maximum of 0 comes as
+// the one or as the other).
 bool Grows(ULONG flags, SIZE_T reserve) noexcept {
     return (flags & api::kHeapGrowable) != 0 || reserve == 0;
 }
 
-// A heap of fixed size has an entry of the slice map for every 64 KiB, written at once: 2 MiB of them for
-// the largest that we serve.
+// A heap of fixed size has an entry of the slice map for every 64 KiB, written at once: 2 MiB of
+// them for the largest that we serve.
 constexpr SIZE_T kMostReserve = SIZE_T{4} << 30;
 
 bool CanServe(ULONG flags, const void* base, SIZE_T reserve, const void* lock,
@@ -43,8 +44,8 @@ heap::Heap* MakeOurs(ULONG flags, SIZE_T reserve, SIZE_T commit) noexcept {
                                  : api::HeapCreate(ours, commit, reserve);
 }
 
-// The system's part, which holds next to nothing, of the smallest size; whatever was asked for is for
-// ours.
+// The system's part, which holds next to nothing, of the smallest size; whatever was asked for is
+// for ours.
 void* MakeSystems(ULONG flags, SIZE_T reserve) noexcept {
     const SIZE_T least = Grows(flags, reserve) || reserve < kSliceSize ? reserve : kSliceSize;
     return Original<CreateFunction>(Entry::kCreate)(flags, nullptr, least, 0, nullptr, nullptr);

@@ -91,8 +91,8 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept;
 // while PurgeRunTail is at it: whoever calls that knows how to wait for it.
 inline bool MarkFree(LargeRun& run) noexcept {
     RunState live = RunState::kLive;
-    // Acquire: of all the stores of kLive, with what was written before them. Release: what its user did is
-    // done before another has it.
+    // Acquire: of all the stores of kLive, with what was written before them. Release: what its
+    // user did is done before another has it.
     return run.state.compare_exchange_strong(live, RunState::kFree, std::memory_order_acq_rel,
                                              std::memory_order_relaxed);
 }

@@ -63,8 +63,7 @@ bool Grow(Slab& slab, bool grow_fast) noexcept {
     return true;
 }
 
-// ---- holes
-// -------------------------------------------------------------------------------------------
+// ---- holes -------------------------------------------------------------------------------------
 
 size_t HolesEnd(const Slab& slab) noexcept {
     return RoundUp(slab.limit * slab.spacing(), kPageSize);

@@ -1,4 +1,5 @@
-// For adapters of allocators that have no heaps of one's own. Never called: kHasHeaps is asked first.
+// For adapters of allocators that have no heaps of one's own. Never called: kHasHeaps is asked
+// first.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// size/<size>: the size of one of 256 live blocks asked for, one after the other: HeapSize, which the
-// default heap and Strata answer exactly; the others with what they rounded it to.
+// size/<size>: the size of one of 256 live blocks asked for, one after the other: HeapSize, which
+// the default heap and Strata answer exactly; the others with what they rounded it to.
 #include <array>
 
 #include "micro.h"

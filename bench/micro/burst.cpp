@@ -1,6 +1,6 @@
 // burst<n>: n blocks of one size allocated, then all freed, in the order they came (fifo), in the
-// opposite one (lifo) or in a random one. 32 stay within what allocators keep at hand for a thread, 1000
-// do not.
+// opposite one (lifo) or in a random one. 32 stay within what allocators keep at hand for a thread,
+// 1000 do not.
 #include <algorithm>
 #include <array>
 #include <numeric>

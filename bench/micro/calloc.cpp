@@ -1,9 +1,9 @@
 // calloc_dirty: as pair, zeroed. The block that comes back was written to before, so it has to be
 // cleared, unless the allocator took its memory from the system anew.
 //
-// calloc_fresh: 32 MiB of zeroed blocks, none freed while the clock runs, each page written to: memory the
-// process never had. The system's pages are zero already, and need not be cleared again. Runs once per
-// process: a second time the memory would not be fresh.
+// calloc_fresh: 32 MiB of zeroed blocks, none freed while the clock runs, each page written to:
+// memory the process never had. The system's pages are zero already, and need not be cleared again.
+// Runs once per process: a second time the memory would not be fresh.
 #include <vector>
 
 #include "micro.h"

@@ -1,6 +1,6 @@
-// churn<working set>/<least>..<most>: a table of live blocks that hold so many bytes in all; again and
-// again a slot is picked at random, its block freed, and one of a random size put there. Sizes are spread
-// evenly over their logarithm.
+// churn<working set>/<least>..<most>: a table of live blocks that hold so many bytes in all; again
+// and again a slot is picked at random, its block freed, and one of a random size put there. Sizes
+// are spread evenly over their logarithm.
 #include <cmath>
 #include <random>
 #include <vector>
@@ -76,8 +76,8 @@ void RegisterChurn() {
         const std::string name = "churn" + SizeName(range.working_set) + "/" +
                                  SizeName(range.least) + ".." + SizeName(range.most);
         auto* registered = benchmark::RegisterBenchmark(name.c_str(), Churn, range)->UseRealTime();
-        // Filling the large ones takes a second; the library would do it again for each guess at how
-        // many iterations it takes.
+        // Filling the large ones takes a second; the library would do it again for each guess at
+        // how many iterations it takes.
         if (range.working_set >= 256 * kMiB) registered->Iterations(400'000);
     }
 }

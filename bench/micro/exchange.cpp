@@ -1,6 +1,6 @@
 // Blocks that one thread allocates and another frees; they pass through rings of 256 pointers. Two
-// threads in each, as many as the smallest machine has processors. The time is that of the slower side,
-// and of the ring, which is the same for every allocator.
+// threads in each, as many as the smallest machine has processors. The time is that of the slower
+// side, and of the ring, which is the same for every allocator.
 //
 //   exchange   one allocates, the other frees
 //   ring       both allocate, and free what the other sends
@@ -51,8 +51,8 @@ void OneToMany(benchmark::State& state, size_t size) {
     state.SetItemsProcessed(2 * state.iterations());
 }
 
-// The other thread of `ring` and `n_to_1`: sends blocks until it is told to stop, and frees those that
-// come back.
+// The other thread of `ring` and `n_to_1`: sends blocks until it is told to stop, and frees those
+// that come back.
 struct Partner {
     Ring to_main;
     Ring from_main;

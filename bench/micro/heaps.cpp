@@ -1,6 +1,6 @@
 // heap/<blocks>: a heap is made, so many blocks of 16 to 256 bytes are allocated in it, and it is
-// destroyed with them. heaps100/64: a block in each of 100 heaps in turn, in the place of the one that was
-// allocated there before. Only for allocators that have heaps.
+// destroyed with them. heaps100/64: a block in each of 100 heaps in turn, in the place of the one
+// that was allocated there before. Only for allocators that have heaps.
 #include <array>
 
 #include "micro.h"

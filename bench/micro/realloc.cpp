@@ -1,5 +1,5 @@
-// realloc_<step>/<size>: a block grows step by step until it has this size, as strings and vectors do,
-// and is freed. The last word is written after every step.
+// realloc_<step>/<size>: a block grows step by step until it has this size, as strings and vectors
+// do, and is freed. The last word is written after every step.
 #include "micro.h"
 
 namespace bench {

@@ -1,5 +1,5 @@
-// thread/<size>: a thread is started, allocates and frees one block, and ends. thread_empty does not
-// allocate: what the system takes for a thread, which no allocator can save.
+// thread/<size>: a thread is started, allocates and frees one block, and ends. thread_empty does
+// not allocate: what the system takes for a thread, which no allocator can save.
 #include <thread>
 
 #include "micro.h"

@@ -1,5 +1,5 @@
-// The highest commit charge of the process while something runs: looked at every few milliseconds by a
-// thread of its own, and whenever somebody says that much memory is in use just now.
+// The highest commit charge of the process while something runs: looked at every few milliseconds
+// by a thread of its own, and whenever somebody says that much memory is in use just now.
 #pragma once
 
 #include <atomic>

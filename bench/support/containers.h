@@ -1,5 +1,5 @@
-// Containers of the standard library, and single objects, in the memory of the allocator that the program
-// is linked with.
+// Containers of the standard library, and single objects, in the memory of the allocator that the
+// program is linked with.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@
 
 namespace bench {
 
-// Ends the process when there is no memory: a workload that runs on without it would measure nothing.
+// Ends the process when there is no memory: a workload that runs on without it would measure
+// nothing.
 inline void* MallocOrEnd(size_t size) {
     void* block = Malloc(size);
     if (block == nullptr) std::abort();

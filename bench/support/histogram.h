@@ -1,5 +1,5 @@
-// How long calls took, in ticks of the processor's clock: buckets a sixteenth of their value wide, so
-// that a percentile is exact to about 3 %.
+// How long calls took, in ticks of the processor's clock: buckets a sixteenth of their value wide,
+// so that a percentile is exact to about 3 %.
 #pragma once
 
 #include <array>

@@ -7,7 +7,8 @@
 
 namespace bench {
 
-// Each side keeps what it last saw of the other's position, and looks again only when that is used up.
+// Each side keeps what it last saw of the other's position, and looks again only when that is used
+// up.
 class Ring {
 public:
     // False when the ring is full.

@@ -1,5 +1,6 @@
-// A heap per document, as plug-ins and parsers have: a document is a heap with a few thousand small nodes,
-// which are never freed one by one; it goes with its heap. A dozen documents are open at a time.
+// A heap per document, as plug-ins and parsers have: a document is a heap with a few thousand small
+// nodes, which are never freed one by one; it goes with its heap. A dozen documents are open at a
+// time.
 //
 // heap_memory, beside it: what a heap with a single block costs.
 #include "containers.h"

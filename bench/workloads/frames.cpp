@@ -1,5 +1,5 @@
-// A game: every frame allocates a few thousand short-lived blocks and a few large buffers and frees them at
-// its end; entities live for many frames, and assets of hundreds of kilobytes come and go.
+// A game: every frame allocates a few thousand short-lived blocks and a few large buffers and frees
+// them at its end; entities live for many frames, and assets of hundreds of kilobytes come and go.
 #include <deque>
 
 #include "containers.h"

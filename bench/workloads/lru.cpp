@@ -1,5 +1,5 @@
-// A cache that holds so many bytes and drops what was not asked for longest. Keys follow Zipf's law,
-// values are of all sizes: what a long-running service does to a heap.
+// A cache that holds so many bytes and drops what was not asked for longest. Keys follow Zipf's
+// law, values are of all sizes: what a long-running service does to a heap.
 #include "containers.h"
 #include "draw.h"
 #include "workload.h"

@@ -3,8 +3,9 @@
 //   strata_workloads_<allocator> <workload> [--percent N] [--threads N] [--memory] [--latency] [--wait]
 //   strata_workloads_<allocator> --list
 //
-// --memory samples the commit charge every few milliseconds, which takes time: such a run is not for
-// comparing times. --wait keeps the process until its input ends, so that others can look at it.
+// --memory samples the commit charge every few milliseconds, which takes time: such a run is not
+// for comparing times. --wait keeps the process until its input ends, so that others can look at
+// it.
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>

@@ -1,6 +1,7 @@
-// A log-structured store: entries of a few hundred bytes go to a table in memory; when that is full it is
-// written, in order, into one large buffer, and four such runs are merged into one larger one. Small blocks
-// by the ten thousand that go all at once, and buffers that grow to many megabytes.
+// A log-structured store: entries of a few hundred bytes go to a table in memory; when that is full
+// it is written, in order, into one large buffer, and four such runs are merged into one larger
+// one. Small blocks by the ten thousand that go all at once, and buffers that grow to many
+// megabytes.
 #include <algorithm>
 
 #include "containers.h"

@@ -1,5 +1,5 @@
-// An exchange's order book: price levels in two trees, orders queued at each, all of fixed sizes; orders
-// come, are cancelled and are matched.
+// An exchange's order book: price levels in two trees, orders queued at each, all of fixed sizes;
+// orders come, are cancelled and are matched.
 #include "containers.h"
 #include "draw.h"
 #include "workload.h"

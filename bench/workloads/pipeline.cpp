@@ -1,6 +1,6 @@
-// Stages joined by queues: messages are read in one thread, unpacked into new ones in another, and used
-// up in the first. Every block is freed by another thread than the one that allocated it, and one thread
-// allocates other sizes than it frees.
+// Stages joined by queues: messages are read in one thread, unpacked into new ones in another, and
+// used up in the first. Every block is freed by another thread than the one that allocated it, and
+// one thread allocates other sizes than it frees.
 #include <thread>
 
 #include "containers.h"

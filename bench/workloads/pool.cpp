@@ -1,6 +1,6 @@
-// A pool of eight workers, of which one works at a time: it allocates, hands half of its blocks to the main
-// thread, and goes idle holding the rest. The main thread frees what it was given while the owner sleeps.
-// What an allocator keeps for threads that do nothing is lost to those that do.
+// A pool of eight workers, of which one works at a time: it allocates, hands half of its blocks to
+// the main thread, and goes idle holding the rest. The main thread frees what it was given while
+// the owner sleeps. What an allocator keeps for threads that do nothing is lost to those that do.
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -92,7 +92,8 @@ uint64_t RunPool(const Task& task) {
     const size_t jobs = task.Scaled(1'500);
     for (size_t job = 0; job < jobs; ++job) {
         Worker* worker = workers[job % kWorkers];
-        // Each round of the pool likes other sizes: what the sleepers hold does not fit the next one.
+        // Each round of the pool likes other sizes: what the sleepers hold does not fit the next
+        // one.
         const size_t least = size_t{16} << (job / (2 * kWorkers) % 4);
         worker->Work(least, least * 16);
         for (uint64_t* block : worker->handed_over) {

@@ -1,6 +1,7 @@
-// A server with two threads: one receives requests and sends answers, the other works on them. A request
-// is allocated by the first and freed by the second, its answer the other way round; sessions live long,
-// and belong to whichever thread made them. With --latency every single malloc and free is timed.
+// A server with two threads: one receives requests and sends answers, the other works on them. A
+// request is allocated by the first and freed by the second, its answer the other way round;
+// sessions live long, and belong to whichever thread made them. With --latency every single malloc
+// and free is timed.
 #include <thread>
 
 #include "containers.h"

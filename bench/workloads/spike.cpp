@@ -1,6 +1,6 @@
-// A burst of work and then nothing: a few hundred megabytes are allocated, all but a twentieth is freed, and
-// the process idles with one small call every 100 ms. What matters is not time but how much memory it holds
-// while it idles.
+// A burst of work and then nothing: a few hundred megabytes are allocated, all but a twentieth is
+// freed, and the process idles with one small call every 100 ms. What matters is not time but how
+// much memory it holds while it idles.
 #include <chrono>
 #include <thread>
 
@@ -75,8 +75,8 @@ uint64_t RunSpike(const Task& task) {
         }
     }
     MarkPeak();
-    // What stays is the newest part, as after a batch of work. (Survivors here and there would keep a
-    // page each, in any allocator that cannot move them.)
+    // What stays is the newest part, as after a batch of work. (Survivors here and there would keep
+    // a page each, in any allocator that cannot move them.)
     Vector<Block> kept;
     const size_t newest = blocks.size() - blocks.size() / 25;
     for (size_t i = 0; i < blocks.size(); ++i) {

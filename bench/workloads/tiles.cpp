@@ -1,5 +1,6 @@
-// An image editor: tiles of 64 KiB to 8 MiB are made, filtered into new ones and dropped, two dozen at a
-// time. Every line of a tile is written and read, so the work on the pixels is part of the time.
+// An image editor: tiles of 64 KiB to 8 MiB are made, filtered into new ones and dropped, two dozen
+// at a time. Every line of a tile is written and read, so the work on the pixels is part of the
+// time.
 #include "containers.h"
 #include "draw.h"
 #include "workload.h"

@@ -1,6 +1,6 @@
-// A compiler's front end: text is cut into tokens, names go to a symbol table, a tree is built from the
-// tokens and evaluated. Memory goes in phases: the tokens when the tree stands, the tree when it has been
-// evaluated, the symbol table after every eighth unit.
+// A compiler's front end: text is cut into tokens, names go to a symbol table, a tree is built from
+// the tokens and evaluated. Memory goes in phases: the tokens when the tree stands, the tree when
+// it has been evaluated, the symbol table after every eighth unit.
 #include <cctype>
 
 #include "containers.h"

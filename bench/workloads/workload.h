@@ -1,6 +1,6 @@
-// What a workload is: a piece of a program as one meets it, with everything it allocates taken from the
-// allocator that the program is linked with. It returns a checksum of what it computed, which has to be the
-// same for every allocator.
+// What a workload is: a piece of a program as one meets it, with everything it allocates taken from
+// the allocator that the program is linked with. It returns a checksum of what it computed, which
+// has to be the same for every allocator.
 #pragma once
 
 #include <cstddef>

@@ -2,8 +2,8 @@
 //
 //     std::vector<int, strata::allocator<int>> numbers;
 //
-// It has no state: any two are equal, and containers may free each other's blocks. For containers in
-// a heap of their own see strata/memory_resource.h. Any thread may use it at any time.
+// It has no state: any two are equal, and containers may free each other's blocks. For containers
+// in a heap of their own see strata/memory_resource.h. Any thread may use it at any time.
 #ifndef STRATA_ALLOCATOR_H
 #define STRATA_ALLOCATOR_H
 

@@ -1,11 +1,11 @@
-// Replaces the global operator new and delete of a program by Strata's: every form that the standard
-// lets a program replace. One of two ways to get them:
+// Replaces the global operator new and delete of a program by Strata's: every form that the
+// standard lets a program replace. One of two ways to get them:
 //
 //   - link the CMake target strata::new_delete;
 //   - include this header in exactly one source file of the program, and link Strata.
 //
-// On Windows each module (the program, each DLL) has operators of its own: a DLL that is to use Strata's
-// does the same. A block may be deleted in any module that uses them.
+// On Windows each module (the program, each DLL) has operators of its own: a DLL that is to use
+// Strata's does the same. A block may be deleted in any module that uses them.
 //
 // Sized delete checks the size: one that is not what new was asked for ends the process with a
 // message. new calls the new handler as the standard says, and throws std::bad_alloc without one.

@@ -1,5 +1,5 @@
-// Handles that are none: ERROR_INVALID_HANDLE, and no crash. Windows leaves this undefined, so these rules
-// are for strata.dll only.
+// Handles that are none: ERROR_INVALID_HANDLE, and no crash. Windows leaves this undefined, so
+// these rules are for strata.dll only.
 #include "support.h"
 
 #include <cstring>

@@ -1,4 +1,5 @@
-// The C runtimes over the heap: msvcrt.dll and ucrtbase.dll, or strata.dll's functions in their place.
+// The C runtimes over the heap: msvcrt.dll and ucrtbase.dll, or strata.dll's functions in their
+// place.
 #include "support.h"
 
 #include <cstring>

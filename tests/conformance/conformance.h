@@ -1,6 +1,7 @@
-// The conformance program: one table of rules of the Win32 heap, run against one heap. A rule performs an
-// experiment and puts what it saw into a few canonical words, without addresses or numbers that change
-// from run to run; beside them stands what Windows documents. How to run it: docs/conformance.md.
+// The conformance program: one table of rules of the Win32 heap, run against one heap. A rule
+// performs an experiment and puts what it saw into a few canonical words, without addresses or
+// numbers that change from run to run; beside them stands what Windows documents. How to run it:
+// docs/conformance.md.
 //
 // Nothing here may ask which system it runs on: what differs between systems is what is observed.
 #pragma once

@@ -74,7 +74,8 @@ Observed CompactNamesTheLargest(const HeapApi& api) {
     return hole >= 3000 && hole < 3200 ? "its size" : hole == 0 ? "0" : "another size";
 }
 
-// Freed neighbours are one free block: in a full heap of fixed size, the hole that three of them leave.
+// Freed neighbours are one free block: in a full heap of fixed size, the hole that three of them
+// leave.
 Observed CompactOfNeighbours(const HeapApi& api) {
     Heap heap(api, 0, 0, 512 * kKiB);
     if (!heap.ok()) return Say("no heap, %s", ErrorNow());
@@ -118,7 +119,8 @@ size_t CommittedPagesOf(const std::vector<Block>& blocks) {
     return pages;
 }
 
-// Half of the pages, because where the border between large and small lies is the system's business.
+// Half of the pages, because where the border between large and small lies is the system's
+// business.
 Observed CompactPurges(const HeapApi& api) {
     Heap heap(api);
     std::vector<Block> blocks;

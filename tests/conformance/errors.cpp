@@ -1,4 +1,5 @@
-// The last error: unchanged by every function that succeeds. What failures set stands with their rules.
+// The last error: unchanged by every function that succeeds. What failures set stands with their
+// rules.
 #include "support.h"
 
 #include <cstring>

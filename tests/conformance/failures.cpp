@@ -1,4 +1,5 @@
-// What cannot be done fails without harm: impossible sizes, and resizing in place where there is no place.
+// What cannot be done fails without harm: impossible sizes, and resizing in place where there is no
+// place.
 #include "support.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// The rules of GlobalAlloc and its kin and of LocalAlloc and its kin, one table for both: handles on the process
-// heap. Not for strata.dll, which has no such functions; under the override they run on Strata.
+// The rules of GlobalAlloc and its kin and of LocalAlloc and its kin, one table for both: handles
+// on the process heap. Not for strata.dll, which has no such functions; under the override they run
+// on Strata.
 #include "moveable_memory.h"
 
 #include <algorithm>
@@ -16,7 +17,8 @@ struct Literal {
     char text[kSize];
 };
 
-// A text with $ for Global or Local, @ for global or local, and # for the letter before MEM_MOVEABLE.
+// A text with $ for Global or Local, @ for global or local, and # for the letter before
+// MEM_MOVEABLE.
 constexpr std::string_view Meaning(const char& letter, bool local) {
     switch (letter) {
         case '$':

@@ -29,8 +29,8 @@ Observed Distinct(const HeapApi& api) {
     return handles.size() == kHeaps + 1 ? "distinct" : "shared";
 }
 
-// The two words of a heap's header that programs are known to read: its flags, and those that a debugger
-// forces upon it.
+// The two words of a heap's header that programs are known to read: its flags, and those that a
+// debugger forces upon it.
 Observed Header(const HeapApi& api) {
     const auto* header = static_cast<const unsigned char*>(api.process_heap());
     DWORD flags, forced;
@@ -91,7 +91,8 @@ Observed DestroyProcessHeap(const HeapApi& api) {
     return Say("%s, %s", destroyed ? "TRUE" : "FALSE", serves ? "serves" : "is dead");
 }
 
-// A thread that freed blocks of a heap, and may still hold them for reuse, goes on after the heap's end.
+// A thread that freed blocks of a heap, and may still hold them for reuse, goes on after the heap's
+// end.
 Observed DestroyUnderThreads(const HeapApi& api) {
     Heap doomed(api), lasting(api);
     std::atomic<int> stage(0);

@@ -1,5 +1,5 @@
-// Resizing a block where it lies: to less always, to more where there is room. Programs go on using the old
-// pointer after they made a block smaller.
+// Resizing a block where it lies: to less always, to more where there is room. Programs go on using
+// the old pointer after they made a block smaller.
 #include "support.h"
 
 #include <cstring>
@@ -35,8 +35,8 @@ std::vector<Step> Between(size_t least, size_t most) {
     return few;
 }
 
-// The low-fragmentation heap of Windows, which has no part in heaps of which little was asked, serves blocks to
-// 16 KiB; it may not make those smaller where they are (_expand's page says so).
+// The low-fragmentation heap of Windows, which has no part in heaps of which little was asked,
+// serves blocks to 16 KiB; it may not make those smaller where they are (_expand's page says so).
 constexpr size_t kLowFragmentation = 16 * kKiB;
 
 struct Calls {
@@ -117,8 +117,8 @@ Observed ShrinkByThirds(const HeapApi& api) {
     return api.free(heap, 0, block) && api.validate(heap, 0, nullptr) ? kStays : "heap damaged";
 }
 
-// Sizes that the heap has served often, and has many free blocks of: there is a better place for the
-// shrunk block, and it stays where it is.
+// Sizes that the heap has served often, and has many free blocks of: there is a better place for
+// the shrunk block, and it stays where it is.
 Observed ShrinkAmongMany(const HeapApi& api) {
     Heap heap(api, HEAP_NO_SERIALIZE);
     std::vector<Block> blocks;
@@ -151,8 +151,8 @@ Observed ShrunkMakesRoom(const HeapApi& api) {
     return api.alloc(heap, 0, 90000) != nullptr ? "room for others" : "no room";
 }
 
-// Microsoft's heap gives the pages behind a large block back (Wine tests: "shrinking a very large block
-// decommits pages").
+// Microsoft's heap gives the pages behind a large block back (Wine tests: "shrinking a very large
+// block decommits pages").
 Observed ShrunkGivesBack(const HeapApi& api) {
     Heap heap(api);
     constexpr size_t kBytes = 40 * kMiB;

@@ -59,7 +59,8 @@ Observed SetTwice(const HeapApi& api) {
     return Set(api, heap, kLowFragmentation);
 }
 
-// Modes that there are not any more, or never were; and the low-fragmentation heap in a heap that checks.
+// Modes that there are not any more, or never were; and the low-fragmentation heap in a heap that
+// checks.
 Observed Refused(const HeapApi& api, HANDLE heap, std::initializer_list<ULONG> modes) {
     if (heap == nullptr) return Say("no heap, %s", ErrorNow());
     for (const ULONG mode : modes) {

@@ -99,7 +99,8 @@ bool Begins(const std::string& line, const char* word) {
     return line.compare(0, std::strlen(word), word) == 0;
 }
 
-// Runs one child; `next` is the first rule that it has to run, and becomes the first that it has not.
+// Runs one child; `next` is the first rule that it has to run, and becomes the first that it has
+// not.
 bool RunOneChild(const std::vector<Entry>& entries, const std::wstring& command, size_t& next,
                  void (*report)(const Result&)) {
     Child child;

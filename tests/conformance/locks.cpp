@@ -1,5 +1,5 @@
-// HeapLock and HeapUnlock. Microsoft's page speaks of a heap with one lock; the low-fragmentation heap
-// serves sizes that a thread uses often without it.
+// HeapLock and HeapUnlock. Microsoft's page speaks of a heap with one lock; the low-fragmentation
+// heap serves sizes that a thread uses often without it.
 #include "support.h"
 
 #include <cstring>
@@ -8,8 +8,8 @@ namespace conformance {
 
 namespace {
 
-// What a thread does while another one holds the lock: it must not use anything of the rule's frame, for
-// it may go on when the rule has given up.
+// What a thread does while another one holds the lock: it must not use anything of the rule's
+// frame, for it may go on when the rule has given up.
 using Action = std::function<bool(const HeapApi& api, HANDLE heap)>;
 
 Observed WhileLocked(const HeapApi& api, const Action& action) {
@@ -72,7 +72,8 @@ Observed FreeWhileLocked(const HeapApi& api) {
     return Say("%s%s", waits ? "waits, then " : "goes on, ", freed->load() ? "succeeds" : "fails");
 }
 
-// A size that the other thread has used often: with the low-fragmentation heap it may go on at once.
+// A size that the other thread has used often: with the low-fragmentation heap it may go on at
+// once.
 Observed WarmSize(const HeapApi& api) {
     const Observed seen = OwnBlockWhileLocked(api, kSmall, [](const HeapApi& in, HANDLE heap) {
         bool good = true;

@@ -1,5 +1,5 @@
-// What the rules of GlobalAlloc and of LocalAlloc share: the two families have the same functions and the
-// same flags, and differ in a few results.
+// What the rules of GlobalAlloc and of LocalAlloc share: the two families have the same functions
+// and the same flags, and differ in a few results.
 #pragma once
 
 #include "support.h"
@@ -21,7 +21,8 @@ struct Family {
 };
 extern const Family kGlobal, kLocal;
 
-// Each experiment takes a family; the rules' functions are made of them by Of<&kGlobal, FixedSizes>.
+// Each experiment takes a family; the rules' functions are made of them by Of<&kGlobal,
+// FixedSizes>.
 using FamilyRule = Observed (*)(const Family& family);
 template <const Family* family, FamilyRule rule>
 Observed Of(const HeapApi&) {

@@ -1,5 +1,5 @@
-// HEAP_NO_SERIALIZE in a call: it takes no lock, so it does not wait for the thread that called HeapLock. Without
-// it, a call that needs the heap waits.
+// HEAP_NO_SERIALIZE in a call: it takes no lock, so it does not wait for the thread that called
+// HeapLock. Without it, a call that needs the heap waits.
 #include "support.h"
 
 #include <cstring>
@@ -10,8 +10,8 @@ namespace {
 
 constexpr DWORD kNoSerialize = HEAP_NO_SERIALIZE;
 
-// What another thread does with `block`, while this one holds the lock: like all that such a thread uses, it
-// must not lie in the rule's frame.
+// What another thread does with `block`, while this one holds the lock: like all that such a thread
+// uses, it must not lie in the rule's frame.
 struct Job {
     HeapApi api;
     HANDLE heap;
@@ -49,8 +49,8 @@ bool ValidateHeap(Job& job) { return job.api.validate(job.heap, job.flags, nullp
 // What it returns is a matter of other rules.
 bool Compact(Job& job) { return job.api.compact(job.heap, job.flags), true; }
 
-// Runs `action` in a new thread while this one holds the lock of `heap`, which it destroys at the end.
-// `patience`: how long it may take before it counts as waiting, in milliseconds.
+// Runs `action` in a new thread while this one holds the lock of `heap`, which it destroys at the
+// end. `patience`: how long it may take before it counts as waiting, in milliseconds.
 Observed WhileLocked(const HeapApi& api, HANDLE heap, size_t bytes, DWORD flags, Action action,
                      unsigned patience) {
     if (heap == nullptr) return Say("no heap, %s", ErrorNow());
@@ -145,8 +145,8 @@ Observed Waits(const HeapApi& api) {
     return WhileLocked(api, create(api), bytes, 0, action, 100);
 }
 
-// HeapLock's page speaks of threads that allocate or release. Whether the others wait is left open; all
-// come to an end.
+// HeapLock's page speaks of threads that allocate or release. Whether the others wait is left open;
+// all come to an end.
 template <Action... actions>
 Observed NowOrLater(const HeapApi& api) {
     for (const Action action : {actions...}) {

@@ -1,5 +1,5 @@
-// Heaps in memory that the caller brings: VirtualAlloc's, a view of the paging file, a view of a file.
-// On a system's own heap, RtlCreateHeap with a base address.
+// Heaps in memory that the caller brings: VirtualAlloc's, a view of the paging file, a view of a
+// file. On a system's own heap, RtlCreateHeap with a base address.
 #include "support.h"
 
 #include <cstring>

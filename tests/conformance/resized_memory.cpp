@@ -1,5 +1,5 @@
-// The experiments with blocks of GlobalAlloc and LocalAlloc that are resized where they lie, or whose attributes
-// change, and with handles that are none.
+// The experiments with blocks of GlobalAlloc and LocalAlloc that are resized where they lie, or
+// whose attributes change, and with handles that are none.
 #include "moveable_memory.h"
 
 #include <cstring>
@@ -11,8 +11,8 @@ namespace {
 struct Step {
     size_t from, to;
 };
-// Above what the low-fragmentation heap of Windows serves, and below: there, blocks may not become smaller where
-// they are.
+// Above what the low-fragmentation heap of Windows serves, and below: there, blocks may not become
+// smaller where they are.
 const std::vector<Step> kLargeShrinks = {{20000, 900},     {64 * kKiB, 10}, {128 * kKiB, 10},
                                          {kLarge, 100000}, {kMiB, 600000},  {kHuge, 70000}};
 const std::vector<Step> kSmallShrinks = {{8, 1},     {24, 8},     {100, 50},

@@ -18,8 +18,8 @@ struct Job {
 HANDLE crash_event;
 volatile DWORD crash_code;
 
-// Called when no handler of any frame wanted the exception, so that those which heap functions handle
-// for themselves stay theirs. The thread is not unwound: it stops where it is.
+// Called when no handler of any frame wanted the exception, so that those which heap functions
+// handle for themselves stay theirs. The thread is not unwound: it stops where it is.
 LONG WINAPI OnCrash(EXCEPTION_POINTERS* pointers) {
     crash_code = pointers->ExceptionRecord->ExceptionCode;
     SetEvent(crash_event);

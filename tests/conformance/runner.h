@@ -25,13 +25,14 @@ struct Entry {
 // All rules whose id or topic contains `filter`.
 std::vector<Entry> Select(const char* filter);
 
-// Runs one rule in a thread of its own. A crash is "crashed: 0x...", a rule that takes longer than the
-// time limit "did not end"; both leave their thread behind and set `damaged`: locks may be held for ever.
+// Runs one rule in a thread of its own. A crash is "crashed: 0x...", a rule that takes longer than
+// the time limit "did not end"; both leave their thread behind and set `damaged`: locks may be held
+// for ever.
 Result RunHere(const Entry& entry, const HeapApi& api, bool& damaged);
 
 // Runs the rules in child processes of this program, a new one after each that died or was damaged.
-// `command` is the command line of a child without the number of its first rule. False when no child
-// could be started, or when one did not work on the heap that this process works on.
+// `command` is the command line of a child without the number of its first rule. False when no
+// child could be started, or when one did not work on the heap that this process works on.
 bool RunIsolated(const std::vector<Entry>& entries, const std::wstring& command,
                  void (*report)(const Result&));
 

@@ -140,9 +140,9 @@ void SoilFreeMemory(const HeapApi& api, HANDLE heap, size_t bytes) {
 
 namespace {
 
-// What the vectored handler needs to know of a thread inside Catch. Exceptions of heap functions cannot
-// be caught by C++, and GCC has no __try: the handler sends the thread back to where the context was
-// captured, as longjmp would.
+// What the vectored handler needs to know of a thread inside Catch. Exceptions of heap functions
+// cannot be caught by C++, and GCC has no __try: the handler sends the thread back to where the
+// context was captured, as longjmp would.
 struct CatchFrame {
     CONTEXT context;
     DWORD thread;

@@ -1,5 +1,5 @@
-// What the rules share: names for error codes, a heap that is destroyed at the end of a rule, patterns in
-// blocks, exceptions, other threads, and a list of everything that HeapWalk says.
+// What the rules share: names for error codes, a heap that is destroyed at the end of a rule,
+// patterns in blocks, exceptions, other threads, and a list of everything that HeapWalk says.
 #pragma once
 
 #include "conformance.h"
@@ -57,8 +57,8 @@ private:
 
 // --- Contents ---
 
-// Writes a pattern that depends on `seed`: all of a small block; of a larger one its edges and every
-// 512th byte, because touching pages is slow.
+// Writes a pattern that depends on `seed`: all of a small block; of a larger one its edges and
+// every 512th byte, because touching pages is slow.
 void Stamp(void* block, size_t bytes, unsigned seed);
 // Is the pattern of a block of `stamped` bytes whole in the first `bytes` bytes of this one?
 bool IsStamped(const void* block, size_t stamped, size_t bytes, unsigned seed);
@@ -85,8 +85,9 @@ Observed Describe(const Raised& raised);
 // Runs `body` in a thread of its own and waits for its end.
 void InOtherThread(const std::function<void()>& body);
 
-// A thread that may be made to wait by a lock: the body must own what it uses, since nobody waits for
-// a thread that never ends. Exists when the thread runs, so that a busy machine looks like no lock.
+// A thread that may be made to wait by a lock: the body must own what it uses, since nobody waits
+// for a thread that never ends. Exists when the thread runs, so that a busy machine looks like no
+// lock.
 class Waiter {
 public:
     explicit Waiter(std::function<void()> body);

@@ -1,4 +1,5 @@
-// User values and user flags of blocks: undocumented, and what LocalAlloc and GlobalAlloc are made of.
+// User values and user flags of blocks: undocumented, and what LocalAlloc and GlobalAlloc are made
+// of.
 #include "support.h"
 
 #include <cstring>
@@ -58,8 +59,8 @@ Observed SetAndGet(const HeapApi& api) {
     });
 }
 
-// A block without a user value: the caller's variable stays as it is. LocalHandle puts the block's address there
-// first, and so takes it for a fixed block.
+// A block without a user value: the caller's variable stays as it is. LocalHandle puts the block's
+// address there first, and so takes it for a fixed block.
 Observed OrdinaryBlock(const HeapApi& api, HANDLE heap) {
     if (!Available(api)) return kNotExported;
     if (heap == nullptr) return Say("no heap, %s", ErrorNow());

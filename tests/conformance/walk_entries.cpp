@@ -1,5 +1,5 @@
-// What the entries of HeapWalk say of memory: each is memory of its own in the region whose index it has, and what
-// is called free or busy can be read.
+// What the entries of HeapWalk say of memory: each is memory of its own in the region whose index
+// it has, and what is called free or busy can be read.
 #include "support.h"
 
 #include <algorithm>
@@ -76,7 +76,8 @@ Observed LargeBlocksIndex(const HeapApi& api) {
     return "64";
 }
 
-// Every entry but those of large blocks lies in a region with its index, whose own entry came before.
+// Every entry but those of large blocks lies in a region with its index, whose own entry came
+// before.
 Observed EntriesInTheirRegions(const HeapApi& api, HANDLE heap) {
     const Walked walked = WalkAll(api, heap);
     if (!walked.ended) return "the walk did not reach its end";
@@ -220,8 +221,9 @@ bool IsCommitted(const void* address) {
     return information.State == MEM_COMMIT;
 }
 
-// Most blocks are freed, a few stay, and the heap has time to give pages between them back, if it does such a
-// thing. Where those are, no free memory is named, and no uncommitted range where there are none.
+// Most blocks are freed, a few stay, and the heap has time to give pages between them back, if it
+// does such a thing. Where those are, no free memory is named, and no uncommitted range where there
+// are none.
 Observed ReadableLater(const HeapApi& api) {
     Heap heap(api);
     std::vector<Block> live, freed;

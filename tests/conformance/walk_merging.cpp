@@ -1,8 +1,8 @@
-// Free memory in HeapWalk: neighbouring free blocks are one entry, for the system joins them when they are
-// freed (HeapCompact), so that a heap takes few steps to walk whatever was freed in it.
+// Free memory in HeapWalk: neighbouring free blocks are one entry, for the system joins them when
+// they are freed (HeapCompact), so that a heap takes few steps to walk whatever was freed in it.
 //
-// Blocks of the low-fragmentation heap are separate entries on Windows even when they are free (Wine's tests): the
-// rules that count free entries have heaps, or sizes, that it does not serve.
+// Blocks of the low-fragmentation heap are separate entries on Windows even when they are free
+// (Wine's tests): the rules that count free entries have heaps, or sizes, that it does not serve.
 #include "support.h"
 
 #include <algorithm>

@@ -97,8 +97,8 @@ Observed OtherThreadsBlocks(const HeapApi& api) {
     return CompareBusy(WalkAll(api, heap), live);
 }
 
-// Large blocks may have a region of their own without an entry for it (PROCESS_HEAP_ENTRY). Windows gives
-// them the region index 64, and which blocks are large is its business.
+// Large blocks may have a region of their own without an entry for it (PROCESS_HEAP_ENTRY). Windows
+// gives them the region index 64, and which blocks are large is its business.
 bool MayStandAlone(const PROCESS_HEAP_ENTRY& entry) {
     constexpr BYTE kLargeBlock = 64;
     return entry.iRegionIndex == kLargeBlock || entry.cbData >= 500 * kKiB;

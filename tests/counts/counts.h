@@ -1,7 +1,8 @@
 // One row per operation whose instructions are counted. A row's function runs the operation a fixed
-// number of times, and says by Counted where it does: callgrind counts nothing outside. What belongs to
-// the rows themselves, loops and client requests, lies in this namespace, and run_counts.py leaves all
-// functions of it out; so a figure is what runs from the first instruction of a call to its return.
+// number of times, and says by Counted where it does: callgrind counts nothing outside. What
+// belongs to the rows themselves, loops and client requests, lies in this namespace, and
+// run_counts.py leaves all functions of it out; so a figure is what runs from the first instruction
+// of a call to its return.
 #pragma once
 
 #include <valgrind/callgrind.h>
@@ -10,8 +11,8 @@
 
 namespace strata::counts {
 
-// Of every row, or a multiple: a whole number of magazines, whichever of the capacities 31, 15, 7, 3
-// and 1 they have. So the exchange of magazines has its exact share in the figure.
+// Of every row, or a multiple: a whole number of magazines, whichever of the capacities 31, 15, 7,
+// 3 and 1 they have. So the exchange of magazines has its exact share in the figure.
 inline constexpr size_t kOperations = 31 * 15 * 7;
 
 struct Row {

@@ -1,5 +1,5 @@
-// Rows of the Win32-style interface: on the process heap, and on a private heap that is warm, that is,
-// of which the thread has magazines.
+// Rows of the Win32-style interface: on the process heap, and on a private heap that is warm, that
+// is, of which the thread has magazines.
 #include <strata/heap_api.h>
 
 #include "counts.h"

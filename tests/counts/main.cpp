@@ -3,8 +3,8 @@
 //   strata_counts --build    says what the figures depend on
 //   valgrind --tool=callgrind --collect-atstart=no strata_counts
 //
-// The latter says how many operations each row has, and makes callgrind dump its counts after each, with
-// the row's name.
+// The latter says how many operations each row has, and makes callgrind dump its counts after each,
+// with the row's name.
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,8 +15,9 @@
 
 #include "counts.h"
 
-// A clock that stands still, in the place of the C library's. Strata asks for the time now and then, to
-// let memory go that has long been free; here that would come earlier or later from run to run.
+// A clock that stands still, in the place of the C library's. Strata asks for the time now and
+// then, to let memory go that has long been free; here that would come earlier or later from run to
+// run.
 extern "C" int clock_gettime(clockid_t, timespec* now) noexcept {
     *now = {.tv_sec = 1000, .tv_nsec = 0};
     return 0;

@@ -1,5 +1,5 @@
-// TLS callbacks of a program come after the DLLs' DllMain, and after those of a library that is linked into
-// it. A thread whose only heap call is there leaves nothing behind.
+// TLS callbacks of a program come after the DLLs' DllMain, and after those of a library that is
+// linked into it. A thread whose only heap call is there leaves nothing behind.
 #include <windows.h>
 
 #include <cstdio>

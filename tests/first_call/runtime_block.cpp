@@ -1,6 +1,6 @@
-// A program linked with strata::malloc meets a block of the C runtime's for the first time, in a thread that
-// holds a lock for which DllMain waits. The runtime's function for it must be known already: to find it takes
-// the loader's lock, which no function of a heap's takes otherwise.
+// A program linked with strata::malloc meets a block of the C runtime's for the first time, in a
+// thread that holds a lock for which DllMain waits. The runtime's function for it must be known
+// already: to find it takes the loader's lock, which no function of a heap's takes otherwise.
 #include <windows.h>
 
 #include <malloc.h>

@@ -1,6 +1,7 @@
-// The process's first heap call, in one thread, while another allocates under a lock of the system's: the
-// loader's, as DllMain does, or the PEB's, as SetEnvironmentVariable and TlsAlloc may. What the first call has to
-// ask of the system stands under these locks; so it may hold none of Strata's while it asks.
+// The process's first heap call, in one thread, while another allocates under a lock of the
+// system's: the loader's, as DllMain does, or the PEB's, as SetEnvironmentVariable and TlsAlloc
+// may. What the first call has to ask of the system stands under these locks; so it may hold none
+// of Strata's while it asks.
 #include <windows.h>
 
 #include <cstdio>
@@ -71,7 +72,8 @@ int InDllMain() {
 int PebLock() { return RunLimited(L"in_peb_lock"); }
 int InPebLock() {
     return Race([] {
-        // Exported by ntdll: the critical section that guards the environment, TLS indices and more.
+        // Exported by ntdll: the critical section that guards the environment, TLS indices and
+        // more.
         const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
         using Function = void(NTAPI*)();
         const auto find = [&](const char* name) {

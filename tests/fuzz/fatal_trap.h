@@ -1,6 +1,6 @@
 // Lets a program go on after a fatal error: the linker leads the calls of os::FailFast and
-// os::WriteStandardError here (--wrap), so that a fuzzer can make one mistake after another in one process.
-// Fatal errors hold no lock of what the operations here use, so nothing is left half done.
+// os::WriteStandardError here (--wrap), so that a fuzzer can make one mistake after another in one
+// process. Fatal errors hold no lock of what the operations here use, so nothing is left half done.
 #pragma once
 
 #include <csetjmp>

@@ -22,7 +22,8 @@ public:
     size_t Below(size_t bound) { return bound <= 256 ? Byte() % bound : Word() % bound; }
     bool Bit() { return (Byte() & 1) != 0; }
 
-    // Sizes as they are worth trying: small ones, one of a page or a slice, large ones, impossible ones.
+    // Sizes as they are worth trying: small ones, one of a page or a slice, large ones, impossible
+    // ones.
     size_t Size() {
         const uint8_t kind = Byte();
         switch (kind % 8) {

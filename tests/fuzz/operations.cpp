@@ -139,8 +139,8 @@ void Machine::Dispatch(uint8_t what) {
     }
 }
 
-// Threads do not nest: inside one, it is the thread itself. The thread behind the last worker is a new
-// one, which ends with its step.
+// Threads do not nest: inside one, it is the thread itself. The thread behind the last worker is a
+// new one, which ends with its step.
 void Machine::OnThread(size_t thread, const std::function<void()>& body) {
     if (locked_ || on_thread_) return body();
     on_thread_ = true;

@@ -1,10 +1,12 @@
 // A program for the allocator, read from a fuzzer's input, and a model that knows what it must do:
-// no two live blocks overlap, each is aligned and of exactly the size asked for, keeps its bytes, is zero
-// where that was promised, walks and validations see what is there, and mistakes are caught.
+// no two live blocks overlap, each is aligned and of exactly the size asked for, keeps its bytes,
+// is zero where that was promised, walks and validations see what is there, and mistakes are
+// caught.
 //
-// Operations run on one of three threads, one at a time, so that a run can be repeated. Some of them are
-// mistakes (double, interior, foreign, wrong-heap, wrong-size frees, writes into freed blocks): where fatal
-// errors can be trapped (fatal_trap.h), they must end in one, and change nothing.
+// Operations run on one of three threads, one at a time, so that a run can be repeated. Some of
+// them are mistakes (double, interior, foreign, wrong-heap, wrong-size frees, writes into freed
+// blocks): where fatal errors can be trapped (fatal_trap.h), they must end in one, and change
+// nothing.
 #pragma once
 
 #include <functional>

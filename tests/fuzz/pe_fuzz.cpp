@@ -1,5 +1,6 @@
-// Fuzzes the reading and patching of PE files: whatever the bytes, strata-patch either refuses with a reason
-// or makes a file that its own --verify finds right and that --undo takes back to the byte.
+// Fuzzes the reading and patching of PE files: whatever the bytes, strata-patch either refuses with
+// a reason or makes a file that its own --verify finds right and that --undo takes back to the
+// byte.
 //
 // Input: the first byte chooses the name of the DLL and --force; the rest is the file.
 #include <algorithm>

@@ -1,8 +1,8 @@
-// Fuzzes the reading of traces: whatever the bytes, they are refused with the place of the damage, or read to
-// the end with events in the order of their stamps.
+// Fuzzes the reading of traces: whatever the bytes, they are refused with the place of the damage,
+// or read to the end with events in the order of their stamps.
 //
-// Input: the first byte says whether the checksums are made right first, without which no change would get
-// past them; the rest is the file.
+// Input: the first byte says whether the checksums are made right first, without which no change
+// would get past them; the rest is the file.
 #include <cstdint>
 #include <cstring>
 #include <vector>

@@ -59,8 +59,8 @@ size_t Choose(size_t options) {
     if (g.depth == g.path.size()) g.path.push_back({0, options});
     const Choice choice = g.path[g.depth++];
     if (choice.options != options) {
-        // Something happened in an earlier run that happens only once (a record got its memory). What
-        // comes from here on is tried anew.
+        // Something happened in an earlier run that happens only once (a record got its memory).
+        // What comes from here on is tried anew.
         ++g.divergences;
         g.path.resize(g.depth);
         g.path.back() = {0, options};

@@ -1,12 +1,12 @@
 // Runs a few threads in every order that matters: a stateless model checker for the real code.
 //
 // The threads are coroutines of one thread of the system. Each access to an atomic variable (by
-// watched_atomic.h), each call to the system for memory and each wait is a point where another thread may
-// go on. Explore() runs a scenario again and again, each time with another choice at the last point that
-// has one left, until there are none: depth-first, after Musuvathi and Qadeer ("Iterative Context Bounding
-// for Systematic Testing of Multithreaded Programs", PLDI 2007). At most `preemptions` times in a run a
-// thread that could go on is interrupted; switches at waits and ends are free. What it sees are
-// sequentially consistent executions.
+// watched_atomic.h), each call to the system for memory and each wait is a point where another
+// thread may go on. Explore() runs a scenario again and again, each time with another choice at the
+// last point that has one left, until there are none: depth-first, after Musuvathi and Qadeer
+// ("Iterative Context Bounding for Systematic Testing of Multithreaded Programs", PLDI 2007). At
+// most `preemptions` times in a run a thread that could go on is interrupted; switches at waits and
+// ends are free. What it sees are sequentially consistent executions.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +41,8 @@ struct Result {
     std::string problem;     // empty: none
 };
 
-// Stops at the first run with a problem: one that a thread or `check` reports by Fail, a deadlock, or a
-// GoogleTest failure.
+// Stops at the first run with a problem: one that a thread or `check` reports by Fail, a deadlock,
+// or a GoogleTest failure.
 Result Explore(const Scenario& scenario, const Bounds& bounds);
 
 // To be called by the code of a scenario.

@@ -1,6 +1,6 @@
 // Included before everything else in each source of the core that is checked here (compiler option
-// -include): std::atomic becomes a type that tells the scheduler of every access. The code itself is the
-// one that ships.
+// -include): std::atomic becomes a type that tells the scheduler of every access. The code itself
+// is the one that ships.
 #pragma once
 
 // What the core includes, before the names change their meaning.

@@ -1,5 +1,5 @@
-// Allocation where little else works: in TLS callbacks, before the C runtime and after a thread's end, and in
-// a DLL's DllMain at each of its four occasions.
+// Allocation where little else works: in TLS callbacks, before the C runtime and after a thread's
+// end, and in a DLL's DllMain at each of its four occasions.
 #include <gtest/gtest.h>
 
 #include <windows.h>

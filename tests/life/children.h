@@ -1,4 +1,5 @@
-// Parts of a test that run in a process of their own, which must end in time and with the right code.
+// Parts of a test that run in a process of their own, which must end in time and with the right
+// code.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ uint32_t RunChild(const char* name, unsigned seconds = 60);
 // Whether that is the code of a fatal error.
 bool IsFailFast(uint32_t code);
 
-// For a child that may come to wait for ever: ends it with kHung when there is no progress for so long; or
-// with kSystemHung, when not even VirtualAlloc returns.
+// For a child that may come to wait for ever: ends it with kHung when there is no progress for so
+// long; or with kSystemHung, when not even VirtualAlloc returns.
 void EndWhenHung(unsigned seconds);
 void Progress();
 inline constexpr uint32_t kHung = 111;

@@ -1,12 +1,12 @@
-// Starts itself many times, each time as a process that ends in the midst of things: other threads are
-// inside the heap's functions, blocks of one thread are being freed by another, code runs that uses the
-// heap when all other threads have been ended wherever they stood.
+// Starts itself many times, each time as a process that ends in the midst of things: other threads
+// are inside the heap's functions, blocks of one thread are being freed by another, code runs that
+// uses the heap when all other threads have been ended wherever they stood.
 //
 //   exits <number of processes> <milliseconds each may take to end>
 //   exits child <manner> <event>
 //
-// A child says with the event that it is about to end; from then on its time counts. When the override
-// is in the parent, it must be in each child (strata-run --children).
+// A child says with the event that it is about to end; from then on its time counts. When the
+// override is in the parent, it must be in each child (strata-run --children).
 #include <windows.h>
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// Fibers, which run on whichever thread switches to them, and FLS callbacks, which run at their end and at
-// that of threads, after the allocator has heard of it.
+// Fibers, which run on whichever thread switches to them, and FLS callbacks, which run at their end
+// and at that of threads, after the allocator has heard of it.
 #include <gtest/gtest.h>
 
 #include <windows.h>

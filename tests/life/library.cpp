@@ -1,5 +1,5 @@
-// A DLL that allocates from strata.dll in its DllMain, each time it is called, and frees what it holds when
-// it ends. A failure ends the process with code 3.
+// A DLL that allocates from strata.dll in its DllMain, each time it is called, and frees what it
+// holds when it ends. A failure ends the process with code 3.
 #include <windows.h>
 
 #include <atomic>

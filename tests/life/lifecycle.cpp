@@ -1,5 +1,5 @@
-// Threads and libraries that come and go, in the manner of the first argument, as often as the second
-// says. Prints the same with any heap; what it measures goes to standard error.
+// Threads and libraries that come and go, in the manner of the first argument, as often as the
+// second says. Prints the same with any heap; what it measures goes to standard error.
 #include <windows.h>
 
 #include <atomic>
@@ -46,7 +46,8 @@ void* UseHeap() {
     return blocks[0];
 }
 
-// When a thread ends, the program's own callback comes after those of all DLLs, also of the override.
+// When a thread ends, the program's own callback comes after those of all DLLs, also of the
+// override.
 void NTAPI OnLoaderEvent(void*, DWORD reason, void*) {
     if (reason != DLL_THREAD_DETACH || g_tls == TLS_OUT_OF_INDEXES) return;
     if (void* const block = TlsGetValue(g_tls)) {

@@ -1,5 +1,5 @@
-// A callback of the program's own for the events of the loader (PE format, ".tls": TLS callbacks). At a
-// thread's or the process's end it comes after DllMain of all DLLs.
+// A callback of the program's own for the events of the loader (PE format, ".tls": TLS callbacks).
+// At a thread's or the process's end it comes after DllMain of all DLLs.
 #ifndef STRATA_TESTS_PROGRAMS_LOADER_CALLBACK_H
 #define STRATA_TESTS_PROGRAMS_LOADER_CALLBACK_H
 

@@ -1,5 +1,5 @@
-// Reports while the loader's lock is held, by this thread or by one that never gives it back: the stacks in
-// them, and the names of modules and functions, must not take it.
+// Reports while the loader's lock is held, by this thread or by one that never gives it back: the
+// stacks in them, and the names of modules and functions, must not take it.
 #include <windows.h>
 #include <gtest/gtest.h>
 

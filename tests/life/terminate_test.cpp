@@ -1,8 +1,8 @@
-// TerminateThread at random points inside the allocator. A thread that is ended between two changes costs
-// what it had cached, nothing else: the process goes on. One that is ended in the middle of a change leaves
-// a lock that nobody gives back: whoever needs it ends the process with a message. Nobody waits for ever.
-// The threads here do nothing but change heaps, on a busy machine mostly in calls to the system: so most
-// processes end with the message.
+// TerminateThread at random points inside the allocator. A thread that is ended between two changes
+// costs what it had cached, nothing else: the process goes on. One that is ended in the middle of a
+// change leaves a lock that nobody gives back: whoever needs it ends the process with a message.
+// Nobody waits for ever. The threads here do nothing but change heaps, on a busy machine mostly in
+// calls to the system: so most processes end with the message.
 #include <gtest/gtest.h>
 
 #include <cstdio>

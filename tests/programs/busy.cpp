@@ -1,5 +1,6 @@
-// A process that is busy with its heaps, to be attached to. Prints its process id, works until it can
-// read a byte from its standard input or that ends, checks what it has, and says whether Strata is there.
+// A process that is busy with its heaps, to be attached to. Prints its process id, works until it
+// can read a byte from its standard input or that ends, checks what it has, and says whether Strata
+// is there.
 #include <windows.h>
 #include <strata/override.h>
 

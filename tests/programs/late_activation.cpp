@@ -1,6 +1,7 @@
-// Blocks that are there before the override comes, and are resized, measured and freed after it: the
-// program loads the DLL itself, with its path as the argument, when it has allocated already. With a
-// second argument the DLL must decline, because another copy of it is active, and all goes on.
+// Blocks that are there before the override comes, and are resized, measured and freed after it:
+// the program loads the DLL itself, with its path as the argument, when it has allocated already.
+// With a second argument the DLL must decline, because another copy of it is active, and all goes
+// on.
 #include <windows.h>
 #include <strata/override.h>
 

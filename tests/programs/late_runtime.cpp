@@ -1,5 +1,5 @@
-// C runtimes that come and go: the program loads one that it does not import, uses it, and frees it, many
-// times, while its own runtime goes on. The name of the DLL is the argument.
+// C runtimes that come and go: the program loads one that it does not import, uses it, and frees
+// it, many times, while its own runtime goes on. The name of the DLL is the argument.
 #include <windows.h>
 
 #include <cstring>

@@ -1,5 +1,6 @@
-// A program whose malloc is Strata's because it was linked that way (target strata::malloc). Says of each
-// function who served it, and mixes in blocks that others made: the C runtime's own, HeapAlloc's.
+// A program whose malloc is Strata's because it was linked that way (target strata::malloc). Says
+// of each function who served it, and mixes in blocks that others made: the C runtime's own,
+// HeapAlloc's.
 //
 //   linked_malloc                everything; prints the same in every run
 //   linked_malloc double-free    frees a block twice

@@ -1,7 +1,9 @@
-// The mixing matrix: blocks from every allocator of the system, given to every function that may legally
-// have them. What is legal depends on which heap a C runtime allocates from, which the program asks it.
+// The mixing matrix: blocks from every allocator of the system, given to every function that may
+// legally have them. What is legal depends on which heap a C runtime allocates from, which the
+// program asks it.
 //
-// No C++ runtime is needed but in the build that has STRATA_WITH_NEW, so that every C runtime can have it.
+// No C++ runtime is needed but in the build that has STRATA_WITH_NEW, so that every C runtime can
+// have it.
 #pragma once
 
 #include <windows.h>
@@ -63,7 +65,8 @@ struct Partner {
     Use use;
     HANDLE heap;
     bool (*takes)(const Source& source, const Partner& partner);
-    // kResize replaces `block` and sets `bytes` to what it asked for. False: it did the wrong thing.
+    // kResize replaces `block` and sets `bytes` to what it asked for. False: it did the wrong
+    // thing.
     bool (*apply)(const Source& source, const Partner& partner, void*& block, size_t& bytes);
 };
 

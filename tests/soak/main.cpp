@@ -1,7 +1,8 @@
-// A long run with everything at once, and a curve of what it takes: producers and consumers, sizes that
-// drift, heaps and threads that come and go. Fails when the commit charge goes above
+// A long run with everything at once, and a curve of what it takes: producers and consumers, sizes
+// that drift, heaps and threads that come and go. Fails when the commit charge goes above
 //   kTimesLive x the most live bytes of the last kDecaySeconds + kConstantCommit,
-// when reservations grow without bound, when a block is damaged, or when not all comes back at the end.
+// when reservations grow without bound, when a block is damaged, or when not all comes back at the
+// end.
 //
 //   strata_soak [--minutes N | --seconds N]      10 minutes by default
 #include <algorithm>
@@ -27,8 +28,8 @@ constexpr double kTimesLive = 2.0;
 constexpr size_t kMiB = size_t{1} << 20;
 // Free pages decay in half a second, magazines' surplus in another; on a busy machine later.
 constexpr double kDecaySeconds = 4;
-// Magazines and depots of eight threads, the run cache, warm slices, records. A magazine holds up to 256 KiB
-// of blocks.
+// Magazines and depots of eight threads, the run cache, warm slices, records. A magazine holds up
+// to 256 KiB of blocks.
 constexpr size_t kConstantCommit = 160 * kMiB;
 // What is reserved beyond the start: arenas for twice the largest live size, and some.
 constexpr size_t kConstantReserved = 1024 * kMiB;

@@ -1,5 +1,5 @@
-// The parts of the soak: each is a thread's work until it is told to stop. All that they hold is given back
-// at their end.
+// The parts of the soak: each is a thread's work until it is told to stop. All that they hold is
+// given back at their end.
 #pragma once
 
 #include <atomic>

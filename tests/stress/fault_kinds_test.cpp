@@ -1,6 +1,7 @@
-// The same as fault_test.cpp for the other kinds of heaps and what Win32 programs do with them: heaps of
-// fixed size, in the caller's memory, with checks, for code, hardened, page heaps; user records, compaction,
-// walks. Each runs with the Nth call to the system failing, once and from then on.
+// The same as fault_test.cpp for the other kinds of heaps and what Win32 programs do with them:
+// heaps of fixed size, in the caller's memory, with checks, for code, hardened, page heaps; user
+// records, compaction, walks. Each runs with the Nth call to the system failing, once and from then
+// on.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -45,8 +46,8 @@ struct KindOfFaults {
 };
 void PrintTo(const KindOfFaults& kind, std::ostream* out) { *out << kind.name; }
 
-// Memory that the program brings: its first half committed, not by the calls that fail; all of it where
-// the system cannot be asked what is committed (os::QueryRange).
+// Memory that the program brings: its first half committed, not by the calls that fail; all of it
+// where the system cannot be asked what is committed (os::QueryRange).
 class OwnMemory {
 public:
     static constexpr size_t kBytes = size_t{1} << 20;

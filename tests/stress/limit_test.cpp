@@ -1,9 +1,9 @@
-// A real limit on the memory of a process, set by the system and not by a table of calls that fail: a
-// program runs into it, is refused, and goes on; and all of it comes back.
+// A real limit on the memory of a process, set by the system and not by a table of calls that fail:
+// a program runs into it, is refused, and goes on; and all of it comes back.
 //
-// POSIX: RLIMIT_DATA (counts what is committed) and RLIMIT_AS (counts what is reserved). Windows: a job
-// object's ProcessMemoryLimit, as documented for JOB_OBJECT_LIMIT_PROCESS_MEMORY. Wine accepts such a limit
-// and does not enforce it; the test then says so and is skipped.
+// POSIX: RLIMIT_DATA (counts what is committed) and RLIMIT_AS (counts what is reserved). Windows: a
+// job object's ProcessMemoryLimit, as documented for JOB_OBJECT_LIMIT_PROCESS_MEMORY. Wine accepts
+// such a limit and does not enforce it; the test then says so and is skipped.
 #include <gtest/gtest.h>
 
 #include <cstdio>

@@ -1,6 +1,6 @@
-// Random operations over several heaps, each checked against a model: no block overlaps another, each
-// is aligned and of exactly the size asked for, keeps its bytes, and is zero where that was promised.
-// The seeds are fixed; a failure prints the one it came from.
+// Random operations over several heaps, each checked against a model: no block overlaps another,
+// each is aligned and of exactly the size asked for, keeps its bytes, and is zero where that was
+// promised. The seeds are fixed; a failure prints the one it came from.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -19,7 +19,8 @@ inline ::testing::ExitedWithCode FailedFast() { return ::testing::ExitedWithCode
 inline ::testing::KilledBySignal FailedFast() { return ::testing::KilledBySignal(SIGABRT); }
 #endif
 
-// A fixture for them: the child starts afresh instead of being forked out of a program with threads.
+// A fixture for them: the child starts afresh instead of being forked out of a program with
+// threads.
 class DeathTest : public ::testing::Test {
 protected:
     void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }

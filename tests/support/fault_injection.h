@@ -44,7 +44,8 @@ public:
     void FailFrom(CallSet set, size_t n) noexcept { Order(set, n, SIZE_MAX); }
     // `count` calls from the nth on fail.
     void FailSome(CallSet set, size_t n, size_t count) noexcept { Order(set, n, count); }
-    // Commits fail that would bring the books of `memory` above so many bytes, as under a real limit.
+    // Commits fail that would bring the books of `memory` above so many bytes, as under a real
+    // limit.
     void LimitCommit(size_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }
     // Calls succeed again, as far as the system lets them. Counts go on. A limit stays.
     void StopFailing() noexcept { Order(0, 1, 0); }
@@ -75,8 +76,8 @@ private:
 };
 
 // Runs `body(n)` with the nth call of `set` failing (with `from_then_on`, all later ones, too), for
-// n = 1, 2, 3 … until a run meets no failure. Returns how many runs met one; `limit` when there was no end
-// to it. Between the runs, and when `after(n)` is called, nothing fails.
+// n = 1, 2, 3 … until a run meets no failure. Returns how many runs met one; `limit` when there was
+// no end to it. Between the runs, and when `after(n)` is called, nothing fails.
 template <typename Body, typename After>
 size_t FailEachInTurn(FaultInjector& faults, CallSet set, bool from_then_on, Body body, After after,
                       size_t limit = 100'000) {

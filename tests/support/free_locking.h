@@ -1,5 +1,5 @@
-// Locks taken and given back as no contract allows it: by the wrong thread, in the wrong order, or perhaps. The
-// compiler's analysis does not see through these.
+// Locks taken and given back as no contract allows it: by the wrong thread, in the wrong order, or
+// perhaps. The compiler's analysis does not see through these.
 #pragma once
 
 #include "os/lock.h"

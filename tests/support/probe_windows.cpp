@@ -6,8 +6,8 @@ namespace strata::test {
 
 namespace {
 
-// Asked of the books, not by a copy: ReadProcessMemory under Wine reads pages that are not accessible,
-// and WriteProcessMemory makes read-only ones writable for its purpose.
+// Asked of the books, not by a copy: ReadProcessMemory under Wine reads pages that are not
+// accessible, and WriteProcessMemory makes read-only ones writable for its purpose.
 DWORD ProtectionOf(const void* address) noexcept {
     MEMORY_BASIC_INFORMATION info;
     if (VirtualQuery(address, &info, sizeof info) == 0 || info.State != MEM_COMMIT) {

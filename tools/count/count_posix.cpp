@@ -1,11 +1,12 @@
-// libstrata-count.so stands before libstrata-preload.so in LD_PRELOAD, so that every heap call of a Linux
-// program comes through here on its way to Strata. It asks Strata whether each block is Strata's, counts, and
-// when a process ends appends a line of JSON to the file that STRATA_STATS_FILE names, in the form of
-// strata-override.dll's (docs/override.md), with two more figures: how many threads asked for memory, and how
-// many bytes the C library's own allocator has got from the system, which is none if everything comes here.
+// libstrata-count.so stands before libstrata-preload.so in LD_PRELOAD, so that every heap call of a
+// Linux program comes through here on its way to Strata. It asks Strata whether each block is
+// Strata's, counts, and when a process ends appends a line of JSON to the file that
+// STRATA_STATS_FILE names, in the form of strata-override.dll's (docs/override.md), with two more
+// figures: how many threads asked for memory, and how many bytes the C library's own allocator has
+// got from the system, which is none if everything comes here.
 //
-// Not counted: frees of null pointers, refused requests, and the calls of a process that is killed or becomes
-// another program.
+// Not counted: frees of null pointers, refused requests, and the calls of a process that is killed
+// or becomes another program.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -52,8 +53,8 @@ char g_file[4096];
 std::atomic<bool> g_written{false};
 pid_t g_process = 0;
 
-// The definitions behind this library's. They are found at the first call of all, which comes before any
-// constructor, and before there is a second thread.
+// The definitions behind this library's. They are found at the first call of all, which comes
+// before any constructor, and before there is a second thread.
 struct NextFunctions {
     decltype(&::malloc) malloc = nullptr;
     decltype(&::calloc) calloc = nullptr;
@@ -132,7 +133,7 @@ void* CountedResize(Call call, void* block, Resize resize) noexcept {
     return result;
 }
 
-// --- The end of a process -------------------------------------------------------------------------
+// --- The end of a process -----------------------------------------------------------------------
 
 class Line {
 public:

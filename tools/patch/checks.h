@@ -15,12 +15,13 @@ struct Obstacle {
     std::string forced;  // what is then done; empty: nothing that has to be said
 };
 
-// All of them; those that --force does not overcome come first. `dll` is the name that is to be imported.
+// All of them; those that --force does not overcome come first. `dll` is the name that is to be
+// imported.
 std::vector<Obstacle> FindObstacles(const Image& image, const std::vector<Import>& imports,
                                     const std::string& dll);
 
-// Throws Refused (kDllName) unless the name is one that an import table can have: a file name without a
-// folder, in ASCII, of up to kMaxDllName characters.
+// Throws Refused (kDllName) unless the name is one that an import table can have: a file name
+// without a folder, in ASCII, of up to kMaxDllName characters.
 void CheckDllName(const std::string& dll);
 
 inline constexpr size_t kMaxDllName = 200;

@@ -174,8 +174,8 @@ struct Undoing {
     std::vector<std::string> notes;
 };
 
-// The patched file cannot give back its original. Only --force goes on: with the backup where it is this
-// file's, else by taking the patch off what the file has become.
+// The patched file cannot give back its original. Only --force goes on: with the backup where it is
+// this file's, else by taking the patch off what the file has become.
 void ForceUndo(const Command& command, Bytes patched, const Path& backup, Undoing& undoing) {
     const std::optional<PatchRecord> record = FindRecord(Image(patched));
     const std::vector<uint8_t> kept =

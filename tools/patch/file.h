@@ -1,4 +1,5 @@
-// Files: read whole, and replaced so that at every moment there is either the old file or the new one.
+// Files: read whole, and replaced so that at every moment there is either the old file or the new
+// one.
 #pragma once
 
 #include <filesystem>
@@ -36,9 +37,9 @@ void CheckReplaceable(const Path& path);
 enum class Existing { kRefuse, kReplace };
 enum class Modified { kNow, kAsModel };
 
-// Writes a file of this content as a temporary file beside `target`, flushes it, and renames it. It gets the
-// attributes and permissions of `model`, and its time of modification on request. Throws Refused
-// (kFileExists) when `target` exists and must not.
+// Writes a file of this content as a temporary file beside `target`, flushes it, and renames it. It
+// gets the attributes and permissions of `model`, and its time of modification on request. Throws
+// Refused (kFileExists) when `target` exists and must not.
 void WriteWholeFile(const Path& target, Bytes bytes, const Path& model, Existing existing,
                     Modified modified);
 

@@ -45,7 +45,8 @@ public:
             if (written <= 0) throw FileError(name_, "cannot be written", errno);
             done += static_cast<size_t>(written);
         }
-        // The owner before the mode, which a change of owner may reduce. Only root can give files away.
+        // The owner before the mode, which a change of owner may reduce. Only root can give files
+        // away.
         if (fchown(file_.get(), model.st_uid, model.st_gid) != 0 && errno != EPERM) {
             throw FileError(name_, "cannot be given to the file's owner", errno);
         }

@@ -163,8 +163,8 @@ void WriteWholeFile(const Path& target, Bytes bytes, const Path& model, Existing
 }
 
 void MoveOver(const Path& from, const Path& to) {
-    // ReplaceFileW leaves the place its access rights, time of creation and further streams. Without a
-    // backup's name, it fails only with both files still under their names.
+    // ReplaceFileW leaves the place its access rights, time of creation and further streams.
+    // Without a backup's name, it fails only with both files still under their names.
     if (ReplaceFileW(to.c_str(), from.c_str(), nullptr, REPLACEFILE_IGNORE_MERGE_ERRORS, nullptr,
                      nullptr)) {
         return;

@@ -1,4 +1,5 @@
-// The patch itself, on files in memory: what it adds, whether a file has it, and how it is taken back.
+// The patch itself, on files in memory: what it adds, whether a file has it, and how it is taken
+// back.
 //
 // A patched file is the original, byte for byte, with three changes:
 //
@@ -8,9 +9,9 @@
 //   padding         zeros up to the file alignment
 //   section .strata PatchRecord | the original's headers | thunks | name of the DLL | import descriptors
 //
-// Nothing of the original moves: not its sections, not its old import descriptors (copies of which stand
-// behind the new one), not the data behind its sections, not even a dropped signature. So the original can
-// always be had back from the patched file alone.
+// Nothing of the original moves: not its sections, not its old import descriptors (copies of which
+// stand behind the new one), not the data behind its sections, not even a dropped signature. So the
+// original can always be had back from the patched file alone.
 #pragma once
 
 #include <string>
@@ -23,7 +24,8 @@
 namespace strata::patch {
 
 inline constexpr char kDefaultDll[] = "strata-override.dll";
-// What is imported: the override DLL's marker (allocator/override/strata-override.def), which does nothing.
+// What is imported: the override DLL's marker (allocator/override/strata-override.def), which does
+// nothing.
 inline constexpr uint16_t kImportOrdinal = 1;
 
 // At the start of the section.

@@ -1,6 +1,6 @@
-// The parts of a PE file that are read and written here, laid out as in the file. Names and meanings are
-// those of Microsoft's "PE Format" page; there is no <windows.h> here, so that the same code runs on the
-// machines that package Windows programs.
+// The parts of a PE file that are read and written here, laid out as in the file. Names and
+// meanings are those of Microsoft's "PE Format" page; there is no <windows.h> here, so that the
+// same code runs on the machines that package Windows programs.
 #pragma once
 
 #include <bit>
@@ -36,7 +36,8 @@ inline constexpr uint16_t kMachineArm64 = 0xAA64;
 inline constexpr uint16_t kFileIsExecutable = 0x0002;
 inline constexpr uint16_t kFileIsDll = 0x2000;
 
-// "COFF Symbol Table": records of 18 bytes; behind them the string table, which starts with its size.
+// "COFF Symbol Table": records of 18 bytes; behind them the string table, which starts with its
+// size.
 inline constexpr uint32_t kSymbolBytes = 18;
 
 // "Optional Header": the part that PE32 and PE32+ have in common, but for the image base.
@@ -170,7 +171,8 @@ inline constexpr uint32_t kManagedIlOnly = 1;
 // "The Load Configuration Structure", 64-bit: three fields, by offset. Its first field is its size.
 inline constexpr uint32_t kDependentLoadFlagsAt = 78;  // 16 bits
 inline constexpr uint32_t kArm64EcMetadataAt = 200;    // 64 bits (CHPEMetadataPointer, winnt.h)
-// LoadLibraryEx's flags for where to search, and those among them that mean the program's own folder.
+// LoadLibraryEx's flags for where to search, and those among them that mean the program's own
+// folder.
 inline constexpr uint16_t kSearchAnywhere = 0x1F00;
 inline constexpr uint16_t kSearchProgramFolder = 0x0200 | 0x1000;
 

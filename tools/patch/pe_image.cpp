@@ -128,8 +128,8 @@ void Image::ReadSections() {
     }
 }
 
-// "The VAs for sections must be assigned by the linker so that they are in ascending order and adjacent,
-// and they must be a multiple of the SectionAlignment value in the optional header."
+// "The VAs for sections must be assigned by the linker so that they are in ascending order and
+// adjacent, and they must be a multiple of the SectionAlignment value in the optional header."
 void Image::CheckSection(const SectionHeader& section, uint64_t expected_rva) const {
     const std::string name = "section " + SectionName(section);
     if (section.rva != expected_rva || section.rva % optional_.section_alignment != 0) {

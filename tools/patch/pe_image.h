@@ -25,8 +25,8 @@ constexpr uint64_t AlignUp(uint64_t value, uint64_t alignment) {
 
 class Image {
 public:
-    // REQUIRES: `bytes` outlives the image. Throws Refused: kNotPe, kDamaged, or kUnusual for images
-    // whose sections are packed closer than a page. 32-bit images are read as well.
+    // REQUIRES: `bytes` outlives the image. Throws Refused: kNotPe, kDamaged, or kUnusual for
+    // images whose sections are packed closer than a page. 32-bit images are read as well.
     explicit Image(Bytes bytes);
 
     Bytes bytes() const { return bytes_; }
@@ -71,8 +71,8 @@ public:
         std::memcpy(&value, bytes_.data() + offset, sizeof(T));
         return true;
     }
-    // As the loader would have it in memory: zeros behind a section's data. False: outside of the image,
-    // or across a border of sections.
+    // As the loader would have it in memory: zeros behind a section's data. False: outside of the
+    // image, or across a border of sections.
     template <typename T>
     bool ReadRva(uint64_t rva, T& value) const {
         return ReadMemory(rva, reinterpret_cast<uint8_t*>(&value), sizeof(T));
@@ -108,8 +108,8 @@ inline uint32_t MemoryBytes(const SectionHeader& section) {
 // Up to eight characters; printable.
 std::string SectionName(const SectionHeader& section);
 
-// The checksum of a whole file, with the field itself at `checksum_at` taken as zero: the sum of its
-// 16-bit words with the carry added back, and the size (CheckSumMappedFile of imagehlp.dll).
+// The checksum of a whole file, with the field itself at `checksum_at` taken as zero: the sum of
+// its 16-bit words with the carry added back, and the size (CheckSumMappedFile of imagehlp.dll).
 uint32_t ComputeChecksum(Bytes bytes, uint64_t checksum_at);
 
 }  // namespace strata::patch

@@ -1,5 +1,5 @@
-// The tables of a PE file that a patch has to know: imports, exports, .NET header, load configuration, and
-// what lies behind the sections.
+// The tables of a PE file that a patch has to know: imports, exports, .NET header, load
+// configuration, and what lies behind the sections.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct Import {
     size_t by_ordinal = 0;  // of these
 };
 
-// In the order in which the loader takes them. Empty when there is no import directory; throws Refused
-// (kDamaged).
+// In the order in which the loader takes them. Empty when there is no import directory; throws
+// Refused (kDamaged).
 std::vector<Import> ReadImports(const Image& image);
 
 // Whether the image is a 64-bit x86 DLL that exports something by this ordinal.
@@ -41,8 +41,8 @@ struct Range {
     uint64_t bytes = 0;
 };
 
-// Data behind the sections that no header tells of: an installer's files, an archive. COFF symbols, debug
-// data and certificates are told of, and zeros are only padding. {0, 0}: none.
+// Data behind the sections that no header tells of: an installer's files, an archive. COFF symbols,
+// debug data and certificates are told of, and zeros are only padding. {0, 0}: none.
 Range FindOverlay(const Image& image);
 
 }  // namespace strata::patch

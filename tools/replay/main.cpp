@@ -118,7 +118,8 @@ int RunFile(const Options& options) {
     return kExitFault;
 }
 
-// The program of another allocator, with the same arguments but for the choice. Returns its exit code.
+// The program of another allocator, with the same arguments but for the choice. Returns its exit
+// code.
 int RunOther(const fs::path& self, const Options& options,
              const std::vector<std::string>& arguments) {
     fs::path program = self.parent_path() / ("strata_replay_" + options.allocator);
@@ -140,7 +141,8 @@ int RunOther(const fs::path& self, const Options& options,
         }
     }
 #ifdef _WIN32
-    // _wspawnv joins them with blanks; a file name has no quotes, and no option ends in a backslash.
+    // _wspawnv joins them with blanks; a file name has no quotes, and no option ends in a
+    // backslash.
     std::vector<std::wstring> quoted;
     for (const fs::path& value : values) quoted.push_back(L"\"" + value.wstring() + L"\"");
     std::vector<const wchar_t*> pointers;

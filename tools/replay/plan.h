@@ -1,5 +1,5 @@
-// A trace made ready to be run: what each thread has to do, in which order, and what must have been done
-// before by others.
+// A trace made ready to be run: what each thread has to do, in which order, and what must have been
+// done before by others.
 #pragma once
 
 #include <cstdint>
@@ -77,8 +77,8 @@ struct Plan {
     PageArray<Block> blocks;
 };
 
-// Checks what the events say of each other, too: that a block is freed once, and resized only while it
-// lives. Throws TraceDamage, and std::bad_alloc.
+// Checks what the events say of each other, too: that a block is freed once, and resized only while
+// it lives. Throws TraceDamage, and std::bad_alloc.
 void MakePlan(const Trace& trace, Plan& plan);
 
 // The room that a plan needs at most.

@@ -33,8 +33,8 @@ struct Block {
 };
 
 struct alignas(64) Progress {
-    // The operation that the thread does now; those before it, of this thread, are done. At first, its
-    // first; at last, kNoOperation.
+    // The operation that the thread does now; those before it, of this thread, are done. At first,
+    // its first; at last, kNoOperation.
     std::atomic<uint32_t> at;
 };
 
@@ -116,8 +116,8 @@ void Run::Once() {
     if (failed_) throw std::runtime_error("the allocator has no memory");
 }
 
-// Starts the threads whose first operation is not behind `operation`: as late as can be, since a program's
-// threads seldom all live at once. They are in the order of their first operations.
+// Starts the threads whose first operation is not behind `operation`: as late as can be, since a
+// program's threads seldom all live at once. They are in the order of their first operations.
 void Run::StartDue(uint32_t operation) {
     const auto count = static_cast<uint32_t>(plan_.threads.size());
     const auto is_due = [&](uint32_t index) {
@@ -140,9 +140,9 @@ uint32_t Run::Slowest() const {
     return slowest;
 }
 
-// Threads that do not meet in any block are kept together as well: otherwise one would have allocated
-// everything before another began, and peaks of memory would come that the program never had. Whoever is
-// the slowest never waits.
+// Threads that do not meet in any block are kept together as well: otherwise one would have
+// allocated everything before another began, and peaks of memory would come that the program never
+// had. Whoever is the slowest never waits.
 void Run::WaitForOthers(uint32_t operation) {
     StartDue(operation);
     for (uint32_t spins = 0; operation - std::min(Slowest(), operation) > options_.window;

@@ -8,8 +8,8 @@
 
 namespace strata::replay {
 
-// What a program would do with a new block: write to the first byte of ... nothing, of the block, of each
-// of its pages, of each of its cache lines.
+// What a program would do with a new block: write to the first byte of ... nothing, of the block,
+// of each of its pages, of each of its cache lines.
 enum class Touch : uint8_t { kNone, kFirst, kPage, kLine };
 
 struct RunOptions {

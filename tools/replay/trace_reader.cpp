@@ -126,7 +126,8 @@ void Parts::ReadEnd() {
 }
 
 void Parts::CheckWhole() const {
-    // A thread that the system ended inside a call, at the end of the process, has drawn a stamp for nothing.
+    // A thread that the system ended inside a call, at the end of the process, has drawn a stamp
+    // for nothing.
     if (trace_.whole &&
         (trace_.events > trace_.stamps || trace_.stamps - trace_.events > trace_.threads.size())) {
         throw TraceDamage(at_ - sizeof(EndRecord),

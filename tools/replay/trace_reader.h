@@ -61,8 +61,9 @@ struct Trace {
     uint64_t MostStamps() const;
 };
 
-// Checks all parts of a trace but the events in the chunks. `lenient`: takes what stands before the first
-// damage; only a file header that is none is an error then. Throws TraceDamage. The trace keeps `bytes`.
+// Checks all parts of a trace but the events in the chunks. `lenient`: takes what stands before the
+// first damage; only a file header that is none is an error then. Throws TraceDamage. The trace
+// keeps `bytes`.
 Trace ReadTrace(std::span<const uint8_t> bytes, bool lenient = false);
 
 // The events of all threads in the order of their stamps.

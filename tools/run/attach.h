@@ -19,9 +19,9 @@ struct AttachRequest {
     uint32_t timeout_ms = 30000;  // for the process to load the DLL
 };
 
-// Makes the process load the DLL and waits for its answer. Returns when the override is active, and also,
-// having said so, when it declined and `request.require` is not set; the process goes on in either case.
-// Throws Failure otherwise (see Target); then the process goes on as it was.
+// Makes the process load the DLL and waits for its answer. Returns when the override is active, and
+// also, having said so, when it declined and `request.require` is not set; the process goes on in
+// either case. Throws Failure otherwise (see Target); then the process goes on as it was.
 void Attach(const AttachRequest& request, const ProcessCalls& calls = {});
 
 }  // namespace strata::run

@@ -15,8 +15,8 @@ struct Argument {
     size_t begin;        // where it starts in the command line
 };
 
-// Splits by the rules of CommandLineToArgvW: the first argument is in quotes or ends at a blank; in the
-// others quotes can stand anywhere, and backslashes in front of a quote count.
+// Splits by the rules of CommandLineToArgvW: the first argument is in quotes or ends at a blank; in
+// the others quotes can stand anywhere, and backslashes in front of a quote count.
 std::vector<Argument> SplitCommandLine(std::wstring_view text);
 
 std::string ToUtf8(std::wstring_view text);

@@ -12,7 +12,8 @@ FaultFilter g_filter = nullptr;
 FaultReporter g_reporter = nullptr;
 struct sigaction g_former = {};
 
-// The page-fault error code (Intel SDM, vol. 3, "Page-Fault Exceptions"): bit 1 a write, bit 4 a fetch.
+// The page-fault error code (Intel SDM, vol. 3, "Page-Fault Exceptions"): bit 1 a write, bit 4 a
+// fetch.
 Fault::Kind KindOf(const ucontext_t& context) noexcept {
     const auto code = static_cast<uint64_t>(context.uc_mcontext.gregs[REG_ERR]);
     return (code & 16) != 0  ? Fault::Kind::kExecute

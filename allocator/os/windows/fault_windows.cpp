@@ -19,8 +19,8 @@ Fault::Kind KindOf(ULONG_PTR how) noexcept {
     return how == 0 ? Fault::Kind::kRead : how == 1 ? Fault::Kind::kWrite : Fault::Kind::kExecute;
 }
 
-// Unwinds from where the fault was; the way into this handler is not on it. Only as far as the thread's
-// own stack goes: a program that crashes may have any value in rsp.
+// Unwinds from where the fault was; the way into this handler is not on it. Only as far as the
+// thread's own stack goes: a program that crashes may have any value in rsp.
 void UnwindFrom(const CONTEXT& context, StackTrace& trace) noexcept {
     const DWORD64 limit = ReadTeb(offsetof(NT_TIB, StackLimit));
     const DWORD64 base = ReadTeb(offsetof(NT_TIB, StackBase));

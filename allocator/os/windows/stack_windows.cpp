@@ -13,8 +13,8 @@ namespace strata::os {
 
 namespace {
 
-// A module as it lies in memory. Its headers and tables are read as they are: pages of an image are there
-// as long as the image is.
+// A module as it lies in memory. Its headers and tables are read as they are: pages of an image are
+// there as long as the image is.
 struct Module {
     const unsigned char* base = nullptr;
     const IMAGE_EXPORT_DIRECTORY* exports = nullptr;
@@ -27,7 +27,8 @@ struct Module {
     bool Holds(uint64_t offset, uint64_t size) const noexcept { return offset + size <= bytes; }
 };
 
-// Asks the memory manager, not the loader: whoever holds the loader's lock may be waiting for this thread.
+// Asks the memory manager, not the loader: whoever holds the loader's lock may be waiting for this
+// thread.
 bool FindModule(const void* address, Module& module) noexcept {
     MEMORY_BASIC_INFORMATION info;
     if (VirtualQuery(address, &info, sizeof info) == 0 || info.Type != MEM_IMAGE) return false;

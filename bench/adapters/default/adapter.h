@@ -25,8 +25,8 @@ inline void* Realloc(void* block, size_t size) {
 inline void Free(void* block) { HeapFree(kProcessHeap, 0, block); }
 inline size_t BlockSize(void* block) { return HeapSize(kProcessHeap, 0, block); }
 
-// Win32 heaps align to 16 bytes only. Programs help themselves as here: a larger block, with a note of
-// where it began.
+// Win32 heaps align to 16 bytes only. Programs help themselves as here: a larger block, with a note
+// of where it began.
 inline void* AlignedMalloc(size_t alignment, size_t size) {
     void* block = HeapAlloc(kProcessHeap, 0, size + alignment + sizeof(void*));
     if (block == nullptr) return nullptr;

@@ -1,5 +1,5 @@
-// Strata through its Win32-style interface, called directly: beside `default` under the override it shows
-// what the redirect itself costs.
+// Strata through its Win32-style interface, called directly: beside `default` under the override it
+// shows what the redirect itself costs.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
-// The limit: what the same calls cost when nothing is checked, nothing is ever given back to the system,
-// and the program is trusted in everything. A stack of free blocks per thread and size class, a byte per
-// 64 KiB that says the class of what lies there, and memory that is only ever handed out from the front.
-// Not an allocator that anyone could use.
+// The limit: what the same calls cost when nothing is checked, nothing is ever given back to the
+// system, and the program is trusted in everything. A stack of free blocks per thread and size
+// class, a byte per 64 KiB that says the class of what lies there, and memory that is only ever
+// handed out from the front. Not an allocator that anyone could use.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Counts the bytes a program asks for: the least that any allocator has to hold. Each block carries its
-// size before it; the C runtime's malloc supplies them.
+// Counts the bytes a program asks for: the least that any allocator has to hold. Each block carries
+// its size before it; the C runtime's malloc supplies them.
 #pragma once
 
 #include <algorithm>

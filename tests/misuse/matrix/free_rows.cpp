@@ -53,8 +53,8 @@ void DoubleFreeFromAnotherThread(const Run& run) {
     Misuse({run.size, run.bytes, true}, [=] { strata_free(block); });
 }
 
-// Two threads free a block at the same moment, as nearly as can be had, and end. One of them holds the block
-// of the run, or neither. Neighbours stay live, so that the block's slab does.
+// Two threads free a block at the same moment, as nearly as can be had, and end. One of them holds
+// the block of the run, or neither. Neighbours stay live, so that the block's slab does.
 void RaceToFree(const Run& run) {
     const Neighbours found = MallocAmongOthers(run.bytes);
     char* const block = found.block;
@@ -78,8 +78,8 @@ void RaceToFree(const Run& run) {
     }
     one.join();
     EndMisuse();
-    // Where the second free went unnoticed, the block is in two places. Blocks come and go, in threads that
-    // come and go, until that shows.
+    // Where the second free went unnoticed, the block is in two places. Blocks come and go, in
+    // threads that come and go, until that shows.
     for (int i = 0; i < 3; ++i) {
         InOtherThread([=] {
             char* blocks[300];

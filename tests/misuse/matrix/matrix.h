@@ -1,7 +1,7 @@
-// The misuse matrix: one small program for each way to misuse a heap, at three sizes, within one thread and
-// across threads (docs/security.md). A program says on standard output which messages may end it, marks
-// where the misuse begins and where it has gone unnoticed, and says what it then saw; matrix.py draws the
-// conclusion.
+// The misuse matrix: one small program for each way to misuse a heap, at three sizes, within one
+// thread and across threads (docs/security.md). A program says on standard output which messages
+// may end it, marks where the misuse begins and where it has gone unnoticed, and says what it then
+// saw; matrix.py draws the conclusion.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +31,8 @@ void Say(const char* result);
 // What it means when the misuse ends in a fault of the processor.
 void SayOnFault(const char* result);
 
-// Starts a thread that does what it is asked to. It is there before the first misuse, because to make one
-// takes memory from the heap under test.
+// Starts a thread that does what it is asked to. It is there before the first misuse, because to
+// make one takes memory from the heap under test.
 void StartHelper();
 void InHelper(void (*function)(void*), void* argument);
 template <typename F>
@@ -58,18 +58,19 @@ void Misuse(const Run& run, F body) {
 // True under STRATA_HARDENED or STRATA_PAGE_HEAP, where blocks have other sizes and ends.
 bool IsStrict();
 
-// What the process says of a freed block of `bytes` bytes: the message while its record is there, and
-// with `gone`, or in strict modes, the one for an address where no block is any more.
+// What the process says of a freed block of `bytes` bytes: the message while its record is there,
+// and with `gone`, or in strict modes, the one for an address where no block is any more.
 void ExpectFreed(const char* verb, const void* block, size_t bytes, bool gone = false);
 // Of a pointer into a live block.
 void ExpectInside(const void* pointer, const void* block, size_t bytes);
-// Of a block of `bytes` bytes behind or before which something was overwritten; only strict modes can.
+// Of a block of `bytes` bytes behind or before which something was overwritten; only strict modes
+// can.
 void ExpectDamage(const void* block, size_t bytes);
 // Of a free block that was written to at `offset`; only strict modes can.
 void ExpectWrittenAfterFree(const void* block, size_t offset);
 
-// A block among many live ones, with those at the nearest addresses, so that an overflow has something to
-// hit.
+// A block among many live ones, with those at the nearest addresses, so that an overflow has
+// something to hit.
 struct Neighbours {
     char* before;
     char* block;

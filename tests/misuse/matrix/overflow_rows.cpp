@@ -1,5 +1,5 @@
-// Rows 11 to 19: writes beyond a block's ends, and uses of freed blocks. What is written is visible to the
-// allocator at the end: the blocks around are freed, others come and go.
+// Rows 11 to 19: writes beyond a block's ends, and uses of freed blocks. What is written is visible
+// to the allocator at the end: the blocks around are freed, others come and go.
 #include <cstring>
 
 #include "matrix.h"
@@ -15,8 +15,8 @@ void FreeAll(const Neighbours& found) {
     strata_free(found.before);
 }
 
-// So many blocks that a quarantine, which of its blocks lets a random one go each time, has let every older one go:
-// of 512 places, one is left after 10,000 frees with a chance below 1 in 10^8.
+// So many blocks that a quarantine, which of its blocks lets a random one go each time, has let
+// every older one go: of 512 places, one is left after 10,000 frees with a chance below 1 in 10^8.
 void ComeAndGo(size_t bytes) {
     static char* blocks[10'000];
     const size_t count = bytes > 10000 ? 200 : 10'000;

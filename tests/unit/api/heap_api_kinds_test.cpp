@@ -173,7 +173,8 @@ TEST_F(HeapApi, AnOrdinaryBlockHasNoUserValue) {
     EXPECT_EQ(found, nullptr) << "one that was not set yet";
 }
 
-// HEAP_NO_SERIALIZE: no call waits for another thread's HeapLock; without it, all that change something do.
+// HEAP_NO_SERIALIZE: no call waits for another thread's HeapLock; without it, all that change
+// something do.
 TEST_F(HeapApi, CallsWithoutSerialisation) {
     void* const old = StrataHeapAlloc(heap_, 0, 100);
     ASSERT_TRUE(StrataHeapLock(heap_));

@@ -1,5 +1,5 @@
-// The Win32-style functions for whole heaps: compaction, locks, walks, summaries, information, and the
-// exceptions that a heap may be asked for.
+// The Win32-style functions for whole heaps: compaction, locks, walks, summaries, information, and
+// the exceptions that a heap may be asked for.
 #include <strata/heap_api.h>
 
 #include <gtest/gtest.h>
@@ -245,8 +245,8 @@ TEST_F(HeapApi, GetProcessHeaps) {
 
 #ifdef _WIN32
 // HEAP_GENERATE_EXCEPTIONS: each call is made on a thread of its own. A vectored handler notes the
-// exception and ends that thread, as nothing can go on behind an exception that cannot be continued and
-// not every compiler here has __try.
+// exception and ends that thread, as nothing can go on behind an exception that cannot be continued
+// and not every compiler here has __try.
 DWORD g_raising_thread = 0;
 DWORD g_code = 0;
 

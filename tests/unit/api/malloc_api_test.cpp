@@ -219,8 +219,7 @@ TEST(MallocApi, Version) {
               STRATA_VERSION_MAJOR * 10000 + STRATA_VERSION_MINOR * 100 + STRATA_VERSION_PATCH);
 }
 
-// ---- heaps
-// ----------------------------------------------------------------------------------------
+// ---- heaps -------------------------------------------------------------------------------------
 
 TEST(MallocHeaps, CreateUseDestroy) {
     const KeepsErrors keeps;

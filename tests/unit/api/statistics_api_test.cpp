@@ -96,7 +96,8 @@ TEST(StatisticsApi, PurgeShows) {
     EXPECT_GT(after.decommit_calls, before.decommit_calls);
 }
 
-// A minimal check where there is no parser: brackets match outside of strings, one value, one line end.
+// A minimal check where there is no parser: brackets match outside of strings, one value, one line
+// end.
 TEST(StatisticsApi, JsonIsBalanced) {
     const std::string text = Json();
     ASSERT_FALSE(text.empty());

@@ -231,8 +231,7 @@ TEST_F(ArenaSetTest, SetOwnerChangesJustThese) {
     EXPECT_EQ(arenas_->OwnerOf(AddressOf(base)), kNobody);
 }
 
-// ---- dedicated
-// -----------------------------------------------------------------------------------
+// ---- dedicated ---------------------------------------------------------------------------------
 
 }  // namespace
 }  // namespace strata::arena

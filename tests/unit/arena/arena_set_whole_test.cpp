@@ -78,8 +78,7 @@ TEST_F(ArenaSetWholeTest, RecordsAreReusedForBothKinds) {
     }
 }
 
-// ---- walking
-// -------------------------------------------------------------------------------------
+// ---- walking -----------------------------------------------------------------------------------
 
 TEST_F(ArenaSetWholeTest, NextOwnedVisitsEveryOwnedSliceOnceInOrder) {
     char* const base = Take(2);
@@ -124,8 +123,7 @@ TEST_F(ArenaSetWholeTest, SetsWithoutAMapTellTheirArenasApartThemselves) {
     EXPECT_EQ(own->arenas(), 3u);
 }
 
-// ---- a model, and threads
-// ------------------------------------------------------------------------
+// ---- a model, and threads ----------------------------------------------------------------------
 
 TEST_F(ArenaSetWholeTest, RandomOperationsAgainstAModel) {
     test::Random random(5);

@@ -39,7 +39,8 @@ TEST_F(ExcessTest, WhatWasInUseJustNowMayAllBeIdle) {
     EXPECT_EQ(arenas_->Excess(room + kSliceSize), kSliceSize);
 }
 
-// Most of the free slices do not suit: they go as far as needed, so that the sum stays in its bound.
+// Most of the free slices do not suit: they go as far as needed, so that the sum stays in its
+// bound.
 TEST_F(ExcessTest, CommittingMakesRoomInTheBound) {
     char* const base = Take(kMany);
     char* const other = Take(kMany);

@@ -77,8 +77,8 @@ TEST(SizeClasses, WasteIsAtMostAnEighthAboveTheLinearClasses) {
     }
 }
 
-// The proof that multiply.h asks for: every class, every byte of its slab. The quotient is the index
-// of the block, and the low half says whether the offset is the start of one.
+// The proof that multiply.h asks for: every class, every byte of its slab. The quotient is the
+// index of the block, and the low half says whether the offset is the start of one.
 TEST(SizeClasses, CoarseClassesAreFourPerDoubling) {
     size_t coarse = 0;
     for (size_t i = 1; i < kSizeClasses; ++i) {

@@ -123,8 +123,8 @@ TEST(Recorder, NumbersHeaps) {
     EXPECT_EQ(events[7].number, 3u);
 }
 
-// A block goes from one thread to another and back: in the trace no free comes before its allocation, and no
-// place is used twice at once. The plan checks both.
+// A block goes from one thread to another and back: in the trace no free comes before its
+// allocation, and no place is used twice at once. The plan checks both.
 TEST(Recorder, KeepsTheOrderOfAllThreads) {
     MemoryRecording recording;
     ASSERT_TRUE(recording.Start());

@@ -61,7 +61,8 @@ TEST_F(LockRankDeathTest, ALockThatAnotherThreadHolds) {
                       "does not hold it\n");
 }
 
-// What a thread has taken by TryAcquire counts; what it tries does not, as it would not wait for it.
+// What a thread has taken by TryAcquire counts; what it tries does not, as it would not wait for
+// it.
 TEST_F(LockRankDeathTest, TryAcquire) {
     EXPECT_FATAL_TEXT(
         if (metadata_.TryAcquire()) {

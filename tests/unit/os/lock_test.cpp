@@ -65,8 +65,8 @@ TEST(Lock, WaitersSleepAndAreWoken) {
     Give(lock);
 }
 
-// Many threads, short and long holds, some of them across a sleep. What the lock guards is no atomic:
-// a sanitizer sees a missing happens-before edge, everybody else a lost count.
+// Many threads, short and long holds, some of them across a sleep. What the lock guards is no
+// atomic: a sanitizer sees a missing happens-before edge, everybody else a lost count.
 TEST(Lock, ContentionStorm) {
     constexpr int kThreads = 8;
     constexpr uint64_t kRounds = 6000;

@@ -254,8 +254,7 @@ TEST(SystemMemory, NumaNodeIsSmallOrAny) {
     EXPECT_TRUE(node == kAnyNode || node < 64) << node;
 }
 
-// ---- the books
-// -----------------------------------------------------------------------------------
+// ---- the books ---------------------------------------------------------------------------------
 
 TEST(Memory, KeepsBooks) {
     Memory memory(kCallsOf<SystemMemory>);

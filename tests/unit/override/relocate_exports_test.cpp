@@ -75,8 +75,7 @@ TEST(ExportedFunctions, AChangedTrampolineIsNoticed) {
     EXPECT_GT(changed, 0u);
 }
 
-// ---- functions without side effects, called
-// ---------------------------------------------------------
+// ---- functions without side effects, called ----------------------------------------------------
 
 template <typename Function>
 Function* As(const void* code) {

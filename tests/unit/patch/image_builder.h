@@ -1,5 +1,5 @@
-// Small PE files made by hand, so that the tests know every byte of them: a program with three sections
-// and two imported DLLs, and what can be added to it.
+// Small PE files made by hand, so that the tests know every byte of them: a program with three
+// sections and two imported DLLs, and what can be added to it.
 //
 //   0x000 MS-DOS header   0x080 PE header   0x188 section table   0x400 .text   0x600 .rdata   0xC00 .data
 #pragma once

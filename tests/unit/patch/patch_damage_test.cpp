@@ -1,5 +1,5 @@
-// Damaged and hostile files: each is refused, or patched rightly. Under the sanitizers this also shows
-// that nothing outside of the file is read.
+// Damaged and hostile files: each is refused, or patched rightly. Under the sanitizers this also
+// shows that nothing outside of the file is read.
 #include <memory>
 
 #include "image_builder.h"
@@ -87,8 +87,8 @@ TEST(Damage, EveryCutOfWhatFollowsTheSectionsIsRefused) {
     }
 }
 
-// Every place in a file, with values that lie at the borders of what is possible. How many of the changed
-// files can be patched.
+// Every place in a file, with values that lie at the borders of what is possible. How many of the
+// changed files can be patched.
 size_t ChangeEveryField(const File& file) {
     size_t patchable = 0;
     for (size_t at = 0; at + 4 <= file.size(); at += 2) {

@@ -188,7 +188,8 @@ TEST(TraceReader, SaysWhatIsWrongAndWhere) {
     EXPECT_NE(text(DamageOf(bytes)).find("something follows the end"), std::string::npos);
 }
 
-// A thread that was ended while it wrote a chunk, at the end of the process: it is written once more.
+// A thread that was ended while it wrote a chunk, at the end of the process: it is written once
+// more.
 TEST(TraceReader, AChunkThatIsThereTwiceCountsOnce) {
     const std::vector<uint8_t> good = Sample();
     ChunkHeader header;

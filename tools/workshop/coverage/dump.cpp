@@ -1,5 +1,6 @@
-// Linked into every program of tools/coverage.sh: what ends a process without the C runtime's end (a signal
-// whose default that is, _exit) writes the counters first. The linker leads the calls here (--wrap).
+// Linked into every program of tools/coverage.sh: what ends a process without the C runtime's end
+// (a signal whose default that is, _exit) writes the counters first. The linker leads the calls
+// here (--wrap).
 #if !defined(_WIN32)
 #include <signal.h>
 #endif
