@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "arena/arena_set.h"
+#include "arena/owner.h"
 #include "base/bitmap.h"
 #include "base/constants.h"
+#include "os/memory.h"
 
 namespace strata::arena {
 

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "arena/commit_peaks.h"
+#include "arena/owner.h"
 #include "arena/purge_policy.h"
 #include "arena/slice_map.h"
 #include "base/constants.h"
@@ -22,10 +23,6 @@
 #include "os/memory.h"
 
 namespace strata::arena {
-
-// Who uses a slice: a number of the user's choice (that of a heap's record), never 0.
-using Owner = uint32_t;
-inline constexpr Owner kNobody = 0;
 
 struct Arena;
 

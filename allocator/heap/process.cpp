@@ -5,7 +5,7 @@
 #include "arena/process_arenas.h"
 #include "cache/flush.h"
 #include "slab/guarded_block.h"
-#include "slab/large_run.h"
+#include "slab/run_cache.h"
 #include "store/heap_lock.h"
 #include "store/registry.h"
 

@@ -5,6 +5,7 @@
 #include "cache/idle_bins.h"
 #include "heap/dormant.h"
 #include "os/process.h"
+#include "slab/run_cache.h"
 #include "store/exchange.h"
 #include "store/heap_lock.h"
 #include "store/quarantine.h"
@@ -82,6 +83,7 @@ size_t Purge(Heap& heap, bool runs) noexcept {
 
 void PurgeBelowHeaps() noexcept {
     slab::PurgeRuns(os::Milliseconds(), true);
+    slab::FindLostSlabs();
     arena::PurgeEverything();
 }
 

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "override/redirect.h"
+#include "override/redirect_request.h"
 
 namespace strata::override {
 

@@ -18,21 +18,12 @@
 
 #include "os/text.h"
 #include "override/code_patch.h"
+#include "override/originals.h"
+#include "override/redirect_request.h"
 #include "override/relocate.h"
 #include "override/windows_api.h"
 
 namespace strata::override {
-
-struct RedirectRequest {
-    const char* name;         // for messages
-    void* entry;              // what to redirect
-    const void* replacement;  // where to
-    // Receives the trampoline: the function as it was; may be nullptr. Several may share one: then
-    // it is that of a function which does not come to another of them (see originals.h).
-    void** original;
-    FirstJump first =
-        FirstJump::kRefused;  // kMoved: the entry is a jump, and known to be the module's own
-};
 
 struct RedirectResult {
     Refusal refusal = Refusal::kNone;
@@ -44,8 +35,6 @@ struct RedirectResult {
 
     bool Done() const noexcept { return refusal == Refusal::kNone; }
 };
-
-struct Originals;  // originals.h
 
 struct RedirectOptions {
     // What ProveOriginals said of these requests, where the caller has asked already.
@@ -60,8 +49,6 @@ struct RedirectOptions {
     uint32_t fail_at_write = 0;
     ProtectFunction protect = VirtualProtect;
 };
-
-inline constexpr size_t kMaxRedirects = 64;
 
 // All or nothing. The entries must lie within 1 GiB of each other: one module, as a rule.
 // Call it from one thread at a time.

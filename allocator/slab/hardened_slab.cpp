@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "arena/process_arenas.h"
 #include "os/random.h"
 
 namespace strata::slab {

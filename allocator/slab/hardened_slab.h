@@ -4,7 +4,9 @@
 // No function here locks: the caller holds the lock of the heap's size class.
 #pragma once
 
-#include "slab/slab.h"
+#include "arena/owner.h"
+#include "os/memory.h"
+#include "slab/slab_record.h"
 
 namespace strata::slab {
 

@@ -119,17 +119,6 @@ void CountDirectCommitted(size_t added, size_t removed) noexcept {
     g_arenas.CountOutside(added, removed);
 }
 
-void ReleaseRun(LargeRun* run) noexcept {
-    g_slice_map.Clear(AddressOf(run->base), run->direct ? 1 : run->slices, arena::Former::kRun);
-    if (run->direct) {
-        CountDirectCommitted(0, run->Committed());
-        g_arenas.FreeDedicated(run->base, run->Committed());
-    } else {
-        g_arenas.Free(run->base, run->slices + run->spare);
-    }
-    g_metadata.Free(run, sizeof(LargeRun));
-}
-
 LargeRun* AllocateRun(const RunRequest& request) noexcept {
     if (request.bytes > kMaxRequest - kArenaSize || request.alignment > kMapArenas * kArenaSize) {
         return nullptr;

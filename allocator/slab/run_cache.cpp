@@ -4,7 +4,6 @@
 #include "arena/purge_policy.h"
 #include "base/bits.h"
 #include "os/process.h"
-#include "slab/slab.h"
 
 namespace strata::slab {
 
@@ -70,9 +69,20 @@ LargeRun* RunCache::TakeExpired(uint64_t now, bool everything) noexcept {
     return oldest;
 }
 
+void ReleaseRun(LargeRun* run) noexcept {
+    arena::g_slice_map.Clear(AddressOf(run->base), run->direct ? 1 : run->slices,
+                             arena::Former::kRun);
+    if (run->direct) {
+        arena::g_arenas.CountOutside(0, run->Committed());
+        arena::g_arenas.FreeDedicated(run->base, run->Committed());
+    } else {
+        arena::g_arenas.Free(run->base, run->slices + run->spare);
+    }
+    arena::g_metadata.Free(run, sizeof(LargeRun));
+}
+
 void PurgeRuns(uint64_t now, bool everything) noexcept {
     while (LargeRun* run = g_run_cache.TakeExpired(now, everything)) ReleaseRun(run);
-    if (everything) FindLostSlabs();
 }
 
 void ReleaseRunsToArenas(size_t slices) noexcept {

@@ -7,7 +7,7 @@
 
 #include "base/thread_safety.h"
 #include "os/lock.h"
-#include "slab/large_run.h"
+#include "slab/large_run_record.h"
 
 namespace strata::slab {
 
@@ -41,5 +41,16 @@ extern constinit RunCache g_run_cache;
 
 // Gives a run and its record back to the arena. REQUIRES: it is neither live nor cached.
 void ReleaseRun(LargeRun* run) noexcept;
+
+// Releases cached runs that have decayed, or all.
+void PurgeRuns(uint64_t now, bool everything) noexcept;
+
+// Before memory is committed: gives cached runs back to the arenas, oldest first, until these have
+// `slices` free slices with pages, and until no more of all that is committed is idle than may be.
+// Memory that is committed already comes before memory that is not, whoever used it last.
+void ReleaseRunsToArenas(size_t slices) noexcept;
+
+// For fork in the POSIX build.
+os::Lock& RunCacheLock() noexcept;
 
 }  // namespace strata::slab

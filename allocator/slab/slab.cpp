@@ -6,7 +6,7 @@
 #include "base/fill.h"
 #include "os/process.h"
 #include "slab/hardened_slab.h"
-#include "slab/large_run.h"
+#include "slab/run_cache.h"
 
 namespace strata::slab {
 

@@ -6,7 +6,8 @@
 
 #include "arena/process_arenas.h"
 #include "os/process.h"
-#include "slab/large_run.h"
+#include "slab/run_cache.h"
+#include "slab/slab.h"
 #include "support/fault_injection.h"
 
 namespace strata::test {
@@ -22,6 +23,7 @@ protected:
 
     static void Purge() {
         slab::PurgeRuns(os::Milliseconds(), true);
+        slab::FindLostSlabs();
         arena::PurgeEverything();
     }
     // Committed bytes of user slices, without what tests before this one let the system keep.

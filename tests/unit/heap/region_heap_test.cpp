@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "heap/walk.h"
+#include "slab/run_cache.h"
 #include "store/heap_record.h"
 #include "support/death.h"
 #include "support/fault_injection.h"

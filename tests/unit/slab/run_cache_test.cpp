@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "arena/purge_policy.h"
+#include "slab/large_run.h"
 #include "support/process_fixture.h"
 
 namespace strata::slab {
