@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "code_memory.h"
+#include "override/redirect.h"
 
 namespace strata::override {
 namespace {
