@@ -12,7 +12,8 @@ namespace strata::cache {
 // A private heap's bin in this thread: earned by kPrivateHeapWarmUp operations; nullptr before.
 Bin* PrivateBin(ThreadCache& cache, Heap& heap, SizeClass size_class) noexcept;
 
-// A bin of the calling thread, and the cache that it is of; both nullptr for none.
+// A bin of the calling thread, and the cache that it is of. Without a bin the cache may be nullptr,
+// too.
 struct OwnBin {
     ThreadCache* cache = nullptr;
     Bin* bin = nullptr;
@@ -45,8 +46,8 @@ STRATA_INLINE bool IsTickDue(const Heap& heap, OwnBin own, SizeClass size_class,
 bool TakeBlock(Heap& heap, OwnBin own, SizeClass size_class, FreeBlock& block,
                bool passed) noexcept;
 
-// Puts one block, whose state byte is kFreeDirty, in `bin`, which was found full, or back in the
-// slabs for nullptr. True when blocks went into the slabs from a bin: then the tick is due.
+// Puts one block, whose state byte is kFreeDirty, in a bin that was found full, or, without one,
+// back in the slabs. True when blocks went into the slabs from a bin: then the tick is due.
 bool PutBlock(Heap& heap, OwnBin own, SizeClass size_class, FreeBlock block, bool passed) noexcept;
 
 }  // namespace strata::cache

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/fill.h"
 #include "base/size_classes.h"
 #include "base/state_byte.h"
 #include "slab/slice_records.h"
@@ -76,24 +77,32 @@ struct BlockInfo {
 // What each kind of block can do. The block is live and the caller's, unless stated otherwise. It
 // is handed on by value: by address, it would lie in memory on the fast ways, too.
 template <typename Kind>
-concept BlockVerbs = requires(Heap& heap, Block block, Block& changed, size_t bytes,
-                              const AllocateOptions& allocate, const ResizeOptions& resize) {
-    { Kind::kKind } -> std::convertible_to<BlockKind>;
-    // A new block; nullptr when memory is short, or this kind has none of that size.
-    { Kind::Allocate(heap, bytes, allocate) } -> std::same_as<void*>;
-    // Ends the process if another thread has freed the block meanwhile.
-    { Kind::Free(block) } -> std::same_as<void>;
-    // Changes the requested size; false, and nothing is done, when there is no room.
-    { Kind::ResizeInPlace(block, bytes, resize) } -> std::same_as<bool>;
-    // False when a block of `bytes` would be better off elsewhere.
-    { Kind::ShouldStay(block, bytes, resize) } -> std::same_as<bool>;
-    // How many bytes the caller may write.
-    { Kind::Usable(block) } -> std::same_as<size_t>;
-    // Whether the bytes around it that are not the caller's are as they were filled; true when its
-    // heap does not fill.
-    { Kind::IsIntact(block) } -> std::same_as<bool>;
-    // Makes a user record beside a block that has none; false when there is no room for one.
-    { Kind::AddUserRecord(changed) } -> std::same_as<bool>;
+concept BlockVerbs =
+    requires(Block block, Block& changed, size_t bytes, const ResizeOptions& resize) {
+        { Kind::kKind } -> std::convertible_to<BlockKind>;
+        // Ends the process if another thread has freed the block meanwhile.
+        { Kind::Free(block) } -> std::same_as<void>;
+        // Changes the requested size; false, and nothing is done, when there is no room.
+        { Kind::ResizeInPlace(block, bytes, resize) } -> std::same_as<bool>;
+        // False when a block of `bytes` would be better off elsewhere.
+        { Kind::ShouldStay(block, bytes, resize) } -> std::same_as<bool>;
+        // How many bytes the caller may write.
+        { Kind::Usable(block) } -> std::same_as<size_t>;
+        // Whether the bytes around it that are not the caller's are as they were filled; true when
+        // its heap does not fill.
+        { Kind::IsIntact(block) } -> std::same_as<bool>;
+        // Makes a user record beside a block that has none; false when there is no room for one.
+        { Kind::AddUserRecord(changed) } -> std::same_as<bool>;
+    };
+
+// Verbs of blocks with nothing but a tail behind the requested bytes: runs and regions' blocks.
+struct TailedBlocks {
+    static STRATA_INLINE size_t Usable(Block block) noexcept {
+        return block.heap->check_tail ? block.requested : block.usable;
+    }
+    static STRATA_INLINE bool IsIntact(Block block) noexcept {
+        return !block.heap->check_tail || IsTailIntact(At<char>(block.pointer, block.requested));
+    }
 };
 
 // As Windows has it (ReactOS's tests of RtlReAllocateHeap): a call that names user flags sets just

@@ -33,7 +33,10 @@ void PurgeHeap(Heap& heap, uint64_t epoch) noexcept {
         store::PurgeRunTails(store, false);
     }
     if (!heap.is_process_heap) return;
-    FlushSleepers(heap, epoch - kSleepEpochs);
+    // A thread that holds the whole heap does not meddle with others' caches: they may wait for it.
+    if (!HoldsWholeHeap(heap)) {
+        cache::FlushSleepers(heap, static_cast<uint32_t>(epoch - kSleepEpochs));
+    }
     arena::g_metadata.PurgePages();
 }
 
@@ -93,11 +96,6 @@ void PurgeAll() noexcept {
     store::ForEachHeap([](void*, Heap& heap) { Purge(heap); }, nullptr);
     ReleaseDormant(os::Milliseconds(), true);
     PurgeBelowHeaps();
-}
-
-void FlushSleepers(Heap& process_heap, uint64_t before) noexcept {
-    if (HoldsWholeHeap(process_heap)) return;
-    cache::FlushSleepers(process_heap, static_cast<uint32_t>(before));
 }
 
 }  // namespace strata::heap

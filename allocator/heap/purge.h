@@ -26,9 +26,4 @@ void PurgeBelowHeaps() noexcept;
 // Both, for all heaps.
 void PurgeAll() noexcept;
 
-// What other threads that were at no slow path since epoch `before` have in the process heap's bins
-// goes into its slabs. A thread that holds the whole heap does not meddle with others' caches: they
-// may wait for it.
-void FlushSleepers(Heap& process_heap, uint64_t before) noexcept;
-
 }  // namespace strata::heap

@@ -109,10 +109,6 @@ bool RegionBlocks::ResizeInPlace(Block block, size_t bytes, const ResizeOptions&
 
 bool RegionBlocks::ShouldStay(Block, size_t, const ResizeOptions&) noexcept { return true; }
 
-bool RegionBlocks::HasIntactTail(Block block) noexcept {
-    return IsTailIntact(At<char>(block.pointer, block.requested));
-}
-
 bool RegionBlocks::AddUserRecord(Block&) noexcept { return false; }
 
 }  // namespace strata::heap

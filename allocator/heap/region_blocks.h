@@ -6,7 +6,7 @@
 
 namespace strata::heap {
 
-struct RegionBlocks {
+struct RegionBlocks : TailedBlocks {
     static constexpr BlockKind kKind = BlockKind::kRegion;
 
     // The live block of `heap` that starts at `pointer`, any value; false when none does.
@@ -26,16 +26,7 @@ struct RegionBlocks {
     static void Free(Block block) noexcept;
     static bool ResizeInPlace(Block block, size_t bytes, const ResizeOptions& options) noexcept;
     static bool ShouldStay(Block block, size_t bytes, const ResizeOptions& options) noexcept;
-    static STRATA_INLINE size_t Usable(Block block) noexcept {
-        return block.heap->check_tail ? block.requested : block.usable;
-    }
-    static STRATA_INLINE bool IsIntact(Block block) noexcept {
-        return !block.heap->check_tail || HasIntactTail(block);
-    }
     static bool AddUserRecord(Block& block) noexcept;
-
-private:
-    static bool HasIntactTail(Block block) noexcept;
 };
 
 }  // namespace strata::heap

@@ -29,39 +29,43 @@ STRATA_INLINE void* Move(const Block& block, size_t bytes, const ResizeOptions& 
     return moved;
 }
 
-STRATA_NOINLINE bool ResizeInPlace(Place place, void* pointer, size_t bytes,
-                                   const ResizeOptions& options) noexcept {
-    const Block block = RequireBlock(os::Operation::kResize, pointer, place, nullptr);
+bool ResizeInPlace(const Block& block, size_t bytes, const ResizeOptions& options) noexcept {
     return ByKind(block,
                   [&](auto kind) noexcept { return kind.ResizeInPlace(block, bytes, options); });
 }
 
-// These find the block again, at the place that is known: handed over, it would lie in memory on
-// the common way, too.
-
-// What could not be resized where it is at the first try, or should not. `can_stay`: should there
-// be no other block, it may stay after all.
-STRATA_NOINLINE void* ResizeElsewhere(Place place, void* pointer, size_t bytes,
-                                      const ResizeOptions& options, bool can_stay) noexcept {
+// What should not stay where it is, or could not be resized there. `can_stay`: should there be no
+// other block, it may stay after all.
+void* ResizeElsewhere(const Block& block, size_t bytes, const ResizeOptions& options,
+                      bool can_stay) noexcept {
     if (!options.in_place) {
-        const Block block = RequireBlock(os::Operation::kResize, pointer, place, nullptr);
         if (void* const moved = Move(block, bytes, options)) return moved;
-    } else if (!can_stay ||
-               !ReclaimIfRefused(
-                   RequireBlock(os::Operation::kResize, pointer, place, nullptr).heap)) {
+    } else if (!can_stay || !ReclaimIfRefused(block.heap)) {
         return FailWithNoMemory();
     }
-    return can_stay && ResizeInPlace(place, pointer, bytes, options) ? pointer : FailWithNoMemory();
+    return can_stay && ResizeInPlace(block, bytes, options) ? block.pointer : FailWithNoMemory();
 }
+
+// What the common way leaves, and what it has found no room for. They find the block again, at the
+// place that is known: handed over, it would lie in memory on the common way, too.
 
 STRATA_NOINLINE void* ResizeSlow(Place place, void* pointer, size_t bytes,
                                  const ResizeOptions& options, bool can_stay) noexcept {
     const Block block = RequireBlock(os::Operation::kResize, pointer, place, nullptr);
-    const bool stays = can_stay && (options.in_place || ByKind(block, [&](auto kind) noexcept {
-                                        return kind.ShouldStay(block, bytes, options);
-                                    }));
-    if (stays && ResizeInPlace(place, pointer, bytes, options)) return pointer;
-    return ResizeElsewhere(place, pointer, bytes, options, can_stay);
+    const auto should_stay = [&](auto kind) noexcept {
+        return kind.ShouldStay(block, bytes, options);
+    };
+    if (can_stay && (options.in_place || ByKind(block, should_stay)) &&
+        ResizeInPlace(block, bytes, options)) {
+        return pointer;
+    }
+    return ResizeElsewhere(block, bytes, options, can_stay);
+}
+
+STRATA_NOINLINE void* ResizeWithoutRoom(Place place, void* pointer, size_t bytes,
+                                        const ResizeOptions& options) noexcept {
+    const Block block = RequireBlock(os::Operation::kResize, pointer, place, nullptr);
+    return ResizeElsewhere(block, bytes, options, true);
 }
 
 }  // namespace
@@ -79,7 +83,7 @@ void* Resize(Heap* expected, void* pointer, size_t bytes, const ResizeOptions& o
         (bytes > block.requested || !options.may_move_smaller || block.usable < kLeastSaving);
     if (STRATA_UNLIKELY(!common)) return ResizeSlow(place, pointer, bytes, options, can_stay);
     if (STRATA_LIKELY(SlabBlocks::ResizeUnchecked(block, bytes, options))) return pointer;
-    return ResizeElsewhere(place, pointer, bytes, options, can_stay);
+    return ResizeWithoutRoom(place, pointer, bytes, options);
 }
 
 }  // namespace strata::heap

@@ -90,10 +90,6 @@ bool RunBlocks::ShouldStay(Block block, size_t bytes, const ResizeOptions& optio
     return !SavesEnough(block.usable, bytes);
 }
 
-bool RunBlocks::HasIntactTail(Block block) noexcept {
-    return IsTailIntact(At<char>(block.pointer, block.requested));
-}
-
 bool RunBlocks::AddUserRecord(Block& block) noexcept {
     SetUser(block.run(), UserRecord{});
     block.user = &block.run().user;

@@ -5,7 +5,7 @@
 
 namespace strata::heap {
 
-struct RunBlocks {
+struct RunBlocks : TailedBlocks {
     static constexpr BlockKind kKind = BlockKind::kRun;
 
     // The live run that starts at `pointer`, in the slice with this entry of kind kRun; false when
@@ -30,16 +30,9 @@ struct RunBlocks {
     static STRATA_INLINE void Free(Block block) noexcept { FreeRun(block.run()); }
     static bool ResizeInPlace(Block block, size_t bytes, const ResizeOptions& options) noexcept;
     static bool ShouldStay(Block block, size_t bytes, const ResizeOptions& options) noexcept;
-    static STRATA_INLINE size_t Usable(Block block) noexcept {
-        return block.heap->check_tail ? block.requested : block.usable;
-    }
-    static STRATA_INLINE bool IsIntact(Block block) noexcept {
-        return !block.heap->check_tail || HasIntactTail(block);
-    }
     static bool AddUserRecord(Block& block) noexcept;
 
 private:
-    static bool HasIntactTail(Block block) noexcept;
     static void FreeRun(slab::LargeRun& run) noexcept;
 };
 

@@ -15,11 +15,6 @@ using store::PartGuard;
 
 namespace {
 
-// What a block has behind the requested bytes.
-size_t OverheadOf(const Heap& heap, bool user) noexcept {
-    return heap.TailOf() + (user ? sizeof(UserRecord) : size_t{0});
-}
-
 SlabBlock AsSlabBlock(const Block& block, size_t requested, bool user) noexcept {
     return {static_cast<char*>(block.pointer), requested, block.usable, user};
 }
@@ -143,13 +138,6 @@ void* SlabBlocks::AllocateOf(Heap& heap, SizeClass size_class, size_t bytes,
     slab::FreeBlock block;
     if (!TakeBlock(heap, size_class, block)) return nullptr;
     return FinishWith(heap, block, size_class, bytes, options);
-}
-
-void* SlabBlocks::Allocate(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept {
-    SizeClass size_class;
-    const size_t needed = bytes + OverheadOf(heap, options.user != nullptr);
-    if (!ClassFor(heap, needed, options.alignment, size_class)) return nullptr;
-    return AllocateOf(heap, size_class, bytes, options);
 }
 
 // Under one lock, so that who looks at the heap sees a free block with its fill, or a live one.

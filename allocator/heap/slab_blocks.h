@@ -73,7 +73,6 @@ struct SlabBlocks {
         return true;
     }
 
-    static void* Allocate(Heap& heap, size_t bytes, const AllocateOptions& options) noexcept;
     static STRATA_INLINE void Free(Block block) noexcept {
         if (STRATA_UNLIKELY(!block.heap->is_unchecked)) return FreeChecked(block);
         FreeUnchecked(block.slab(), block.pointer, block.state);
