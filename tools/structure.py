@@ -30,6 +30,7 @@ Exit codes: 0 done, 1 the tree could not be read, 2 wrong usage."""
 
 import argparse
 import collections
+import os
 import pathlib
 import re
 import sys
@@ -353,6 +354,9 @@ def main():
             print_folder(Folder(tree / "allocator", options.list))
         else:
             print_tables(tree, words)
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (Failure, OSError, UnicodeDecodeError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1

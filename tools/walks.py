@@ -389,6 +389,9 @@ def main():
         return 1 if over else 0
     except WrongUsage as error:
         parser.error(str(error))
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (Failure, OSError, subprocess.TimeoutExpired) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
