@@ -76,7 +76,7 @@ STRATA_INLINE void* Allocate(size_t bytes) {
     return STRATA_LIKELY(block != nullptr) ? block : AllocateSlow<kZero>(bytes);
 }
 
-// ---- the runtime's own blocks ----------------------------------------------------------------------
+// ---- the runtime's own blocks -------------------------------------------------------------------
 
 HANDLE RuntimeHeap() noexcept { return reinterpret_cast<HANDLE>(_get_heap_handle()); }
 
@@ -120,7 +120,7 @@ void* Resize(void* block, size_t bytes, bool zero) {
     return OrNewHandler(bytes, [&] { return heap::Resize(nullptr, block, bytes, options); });
 }
 
-// ---- aligned blocks --------------------------------------------------------------------------------
+// ---- aligned blocks -----------------------------------------------------------------------------
 
 // An aligned block of ours, as its parts.
 struct AlignedBlock {

@@ -42,7 +42,7 @@ inline constexpr size_t kMaxRequest = PTRDIFF_MAX;
 // Windows' MEMORY_ALLOCATION_ALIGNMENT on x64.
 inline constexpr size_t kMinAlignment = 16;
 
-// ---- slabs ---------------------------------------------------------------------------------------
+// ---- slabs --------------------------------------------------------------------------------------
 // A slab commits its pages in steps as blocks are needed: this much at first, then double. One
 // commit call costs 2-3 us whatever its size, as much as the first touch of one page, while commit
 // charge that nobody uses is what the default heap is better at.
@@ -54,7 +54,7 @@ inline constexpr size_t kMaxSlabSlices = 8;
 // many pages of a slice are committed.
 inline constexpr size_t kSparsePages = 4;
 
-// ---- magazines -----------------------------------------------------------------------------------
+// ---- magazines ----------------------------------------------------------------------------------
 // A magazine of n entries and its 16-byte header fill 16 * (n + 1) bytes: a power of two. With 31,
 // a burst of 32 blocks spent a quarter to a third of its time exchanging magazines (ADR 23).
 inline constexpr uint32_t kMaxMagazineEntries = 127;
@@ -95,13 +95,13 @@ inline constexpr size_t kLeastSaving = 16 * 1024;
 // The same of a direct block, if it becomes smaller than this share of its reservation.
 inline constexpr size_t kReservationShare = 16;
 
-// ---- private heaps -------------------------------------------------------------------------------
+// ---- private heaps ------------------------------------------------------------------------------
 // What heaps that ended leave for those that are made next (heap/dormant.h): so many heaps, and so
 // many bytes of slabs each. 1 MiB in all, as nobody else can use it for kDecayEpochs.
 inline constexpr uint32_t kDormantHeaps = 8;
 inline constexpr size_t kDormantBytes = 128 * 1024;
 
-// ---- purge ---------------------------------------------------------------------------------------
+// ---- purge --------------------------------------------------------------------------------------
 // The clock of decay: free slices keep their pages for kDecayEpochs epochs of this many
 // milliseconds.
 inline constexpr uint64_t kEpochMilliseconds = 128;
@@ -141,7 +141,7 @@ inline constexpr uint32_t kSleepEpochs = 8;
 // One in so many exchanges of a bin's two magazines looks at the clock.
 inline constexpr uint32_t kSwapsPerTick = 16;
 
-// ---- large runs ----------------------------------------------------------------------------------
+// ---- large runs ---------------------------------------------------------------------------------
 // A thread keeps ("parks") one freed run of the process heap for each length up to so many slices,
 // and so many bytes of them in all: the next request of that length takes no lock and no list
 // operation.
@@ -167,7 +167,7 @@ inline constexpr uint32_t kRunLooks = 64;
 inline constexpr size_t kRunCacheEntries = 16;
 inline constexpr size_t kRunCacheBytes = size_t{32} << 20;
 
-// ---- hardened modes --------------------------------------------------------------------------------
+// ---- hardened modes -----------------------------------------------------------------------------
 // What a class's quarantine holds in a hardened heap: many small blocks, a few large ones. All
 // classes together then hold some 20 MB at most, and a small block stays away for the next 256
 // frees at least.

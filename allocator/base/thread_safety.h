@@ -15,16 +15,16 @@
 #define STRATA_THREAD_SAFETY(x)
 #endif
 
-// ---- types: locks, and guards that hold one as long as they live ---------------------------------
+// ---- types: locks, and guards that hold one as long as they live --------------------------------
 #define STRATA_CAPABILITY(kind) STRATA_THREAD_SAFETY(capability(kind))
 #define STRATA_SCOPED_CAPABILITY STRATA_THREAD_SAFETY(scoped_lockable)
 
-// ---- members and variables: read and written with the lock held only -----------------------------
+// ---- members and variables: read and written with the lock held only ----------------------------
 #define STRATA_GUARDED_BY(lock) STRATA_THREAD_SAFETY(guarded_by(lock))
 // Of a pointer: what it points to.
 #define STRATA_PT_GUARDED_BY(lock) STRATA_THREAD_SAFETY(pt_guarded_by(lock))
 
-// ---- functions -----------------------------------------------------------------------------------
+// ---- functions ----------------------------------------------------------------------------------
 // The caller holds the lock, before and after.
 #define STRATA_REQUIRES(...) STRATA_THREAD_SAFETY(requires_capability(__VA_ARGS__))
 // The caller does not hold it: the function takes it, or something behind it in rank.

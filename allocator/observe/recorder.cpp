@@ -24,7 +24,7 @@ constexpr uint8_t If(bool condition, uint8_t flag) noexcept {
 
 }  // namespace
 
-// ---- what is recorded ------------------------------------------------------------------------------
+// ---- what is recorded ---------------------------------------------------------------------------
 
 bool Recorder::Start(const TraceOutput& output, FileHeader header,
                      const void* process_heap) noexcept {
@@ -145,7 +145,7 @@ void Recorder::Calls(OtherCall call) noexcept {
     Append(event);
 }
 
-// ---- buffers -----------------------------------------------------------------------------------------
+// ---- buffers ------------------------------------------------------------------------------------
 
 // What others may see of a buffer, should the system end this thread at any moment: `filled` bytes,
 // whole events all of them.
@@ -242,7 +242,7 @@ void Recorder::ReturnBuffer(Thread& thread) noexcept {
     thread.buffer = nullptr;
 }
 
-// ---- threads -----------------------------------------------------------------------------------------
+// ---- threads ------------------------------------------------------------------------------------
 
 Recorder::Thread* Recorder::CurrentThread() noexcept {
     auto* const thread = static_cast<Thread*>(os::GetObserverSlot());

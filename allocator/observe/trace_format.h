@@ -90,7 +90,7 @@ enum class OtherCall : uint8_t {
 // The most bytes that an event takes: its first, and four numbers.
 inline constexpr size_t kMaxEventBytes = 1 + 4 * 10;
 
-// ---- numbers of varying length -------------------------------------------------------------------
+// ---- numbers of varying length ------------------------------------------------------------------
 
 // Seven bits a byte, the lowest first; the high bit says that more follow. Writes up to 10 bytes.
 inline uint8_t* PutNumber(uint8_t* to, uint64_t value) noexcept {
@@ -116,7 +116,7 @@ inline const uint8_t* GetNumber(const uint8_t* from, const uint8_t* end, uint64_
     return nullptr;
 }
 
-// ---- checksum ----------------------------------------------------------------------------------------
+// ---- checksum -----------------------------------------------------------------------------------
 
 struct CrcTable {
     uint32_t entries[256];

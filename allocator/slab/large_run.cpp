@@ -151,7 +151,7 @@ LargeRun* AllocateRun(const RunRequest& request) noexcept {
     ZeroAndTouch(*run, 0, request.bytes, request.zero);
     run->requested.store(request.bytes, std::memory_order_relaxed);
     run->seen = ~size_t{0};
-    // Pairs with MarkFree and TrimRun: whoever changes the state from live next sees the record
+    // Pairs with MarkFree and PurgeRunTail: whoever changes the state from live next sees the record
     // whole.
     run->state.store(RunState::kLive, std::memory_order_release);
     if (!cached) g_slice_map.SetRun(AddressOf(run->base), run->direct ? 1 : run->slices, run);

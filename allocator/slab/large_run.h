@@ -47,7 +47,7 @@ STRATA_INLINE void ReviveRun(LargeRun& run, size_t bytes, bool zero) noexcept {
     run.has_user.store(false, std::memory_order_relaxed);
     if (STRATA_UNLIKELY(zero || bytes > run.touched)) ZeroAndTouch(run, 0, bytes, zero);
     run.requested.store(bytes, std::memory_order_relaxed);
-    run.state.store(RunState::kLive, std::memory_order_release);  // for MarkFree and TrimRun
+    run.state.store(RunState::kLive, std::memory_order_release);  // for MarkFree, PurgeRunTail
 }
 
 // Gives up a run that MarkFree returned true for, into the cache or back to the arena.

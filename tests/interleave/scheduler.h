@@ -52,7 +52,7 @@ void Fail(const std::string& what);
 // stays for the run. For `prepare`.
 void AsThread(size_t index, const std::function<void()>& body);
 
-// ---- for the system layer ----------------------------------------------------------------------------
+// ---- for the system layer -----------------------------------------------------------------------
 
 // Another thread may go on.
 void SystemPoint() noexcept;

@@ -60,7 +60,7 @@ Text* Served(const char* name, Text* block, size_t size) {
     return block;
 }
 
-// ---- each function ---------------------------------------------------------------------------------
+// ---- each function ------------------------------------------------------------------------------
 
 void Plain() {
     const size_t before = LiveBlocks();
@@ -196,7 +196,7 @@ void Threads() {
 }
 #endif
 
-// ---- failures ------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 int g_handled = 0;
 int __cdecl Handler(size_t size) {
@@ -250,7 +250,7 @@ void Failures() {
     std::puts("failures: as documented");
 }
 
-// ---- blocks of others ------------------------------------------------------------------------------
+// ---- blocks of others ---------------------------------------------------------------------------
 
 void Foreign() {
     const size_t before = LiveBlocks();

@@ -97,7 +97,7 @@ void Pause(uint32_t spins) {
     }
 }
 
-// ---- threads: who may do what when -------------------------------------------------------------------
+// ---- threads: who may do what when --------------------------------------------------------------
 
 void Run::Once() {
     const auto count = static_cast<uint32_t>(plan_.threads.size());
@@ -184,7 +184,7 @@ void Run::Thread(uint32_t index) {
     }
 }
 
-// ---- calls --------------------------------------------------------------------------------------------
+// ---- calls --------------------------------------------------------------------------------------
 
 void Run::Fault(const char* what, const Operation& operation) {
     if (faults_.fetch_add(1) != 0) return;

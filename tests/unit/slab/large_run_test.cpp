@@ -150,7 +150,7 @@ TEST_F(LargeRunTest, MarkFreeIsTrueOnce) {
     }
 }
 
-// ---- the cache -----------------------------------------------------------------------------------
+// ---- the cache ----------------------------------------------------------------------------------
 
 TEST_F(LargeRunTest, AFreedRunIsReusedWithoutACall) {
     LargeRun* run = Make(1 << 20);
@@ -192,7 +192,7 @@ TEST_F(LargeRunTest, ReusedSlicesAreZeroWhenAsked) {
     End(run);
 }
 
-// ---- resizing ------------------------------------------------------------------------------------
+// ---- resizing -----------------------------------------------------------------------------------
 
 TEST_F(LargeRunTest, GrowsIntoFreeSlicesBehind) {
     LargeRun* const run = Make(100'000);
@@ -315,7 +315,7 @@ TEST_F(LargeRunTest, DirectBlocksResizeInsideTheirReservation) {
     EXPECT_EQ(DirectCommitted(), 0u);
 }
 
-// ---- failures ------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 TEST_F(LargeRunTest, AllocationSurvivesEveryFailure) {
     for (const size_t bytes : {size_t{100'000}, kMostShared, kMostShared + 1, 3 * kArenaSize}) {

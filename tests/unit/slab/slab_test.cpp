@@ -186,7 +186,7 @@ TEST_F(SlabTest, WarmPagesNeedNoCommit) {
     DestroySlab(slab);
 }
 
-// ---- failures ------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 TEST_F(SlabTest, CreateSurvivesEveryFailure) {
     for (const size_t size : {size_t{16}, size_t{5000}, kMaxSlabBlock}) {
@@ -227,7 +227,7 @@ TEST_F(SlabTest, AFailedCommitGivesNoBlocksAndGoesOnLater) {
     DestroySlab(slab);
 }
 
-// ---- the check -----------------------------------------------------------------------------------
+// ---- the check ----------------------------------------------------------------------------------
 
 TEST_F(SlabTest, IsConsistentSeesEachContradiction) {
     Slab* const slab = Create(ClassOf(512));

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kBytes = 70'000;  // 18 pages of two slices
 constexpr size_t kUsed = RoundUp(kBytes, kPageSize);
 
-class TrimRunTest : public test::ProcessFixture {
+class PurgeRunTailTest : public test::ProcessFixture {
 protected:
     // On slices that have all their pages, which hold data.
     static LargeRun* MakeOnWarmSlices() {
@@ -32,7 +32,7 @@ protected:
     }
 };
 
-TEST_F(TrimRunTest, GoesBackWhenTheSizeStayed) {
+TEST_F(PurgeRunTailTest, GoesBackWhenTheSizeStayed) {
     LargeRun* const run = MakeOnWarmSlices();
     PurgeRunTail(*run, false);
     EXPECT_EQ(Committed(), 2 * kSliceSize) << "the first look";
@@ -46,7 +46,7 @@ TEST_F(TrimRunTest, GoesBackWhenTheSizeStayed) {
     End(run);
 }
 
-TEST_F(TrimRunTest, StaysWhileTheSizeChanges) {
+TEST_F(PurgeRunTailTest, StaysWhileTheSizeChanges) {
     LargeRun* const run = MakeOnWarmSlices();
     for (size_t bytes = kBytes; bytes < kBytes + 5; ++bytes) {
         ASSERT_TRUE(ResizeRun(*run, bytes, false));
@@ -58,7 +58,7 @@ TEST_F(TrimRunTest, StaysWhileTheSizeChanges) {
     End(run);
 }
 
-TEST_F(TrimRunTest, ComesBackAsZeroesWhenTheRunGrows) {
+TEST_F(PurgeRunTailTest, ComesBackAsZeroesWhenTheRunGrows) {
     LargeRun* const run = MakeOnWarmSlices();
     PurgeRunTail(*run, true);
     ASSERT_TRUE(ResizeRun(*run, 2 * kSliceSize, true));
@@ -71,7 +71,7 @@ TEST_F(TrimRunTest, ComesBackAsZeroesWhenTheRunGrows) {
 }
 
 // The run itself knows only of the pages that it had to have.
-TEST_F(TrimRunTest, BehindAGapGoesBackWhole) {
+TEST_F(PurgeRunTailTest, BehindAGapGoesBackWhole) {
     char* const warm = arena::g_arenas.Allocate(3, 1, 77);
     ASSERT_TRUE(arena::g_arenas.Commit(warm, warm + 3 * kSliceSize));
     for (size_t at = 0; at < 3 * kSliceSize; at += kPageSize) warm[at] = 1;
@@ -89,7 +89,7 @@ TEST_F(TrimRunTest, BehindAGapGoesBackWhole) {
     End(run);
 }
 
-TEST_F(TrimRunTest, OfAFreeRunIsLeftAlone) {
+TEST_F(PurgeRunTailTest, OfAFreeRunIsLeftAlone) {
     LargeRun* const run = MakeOnWarmSlices();
     ASSERT_TRUE(MarkFree(*run));
     PurgeRunTail(*run, true);
@@ -101,7 +101,7 @@ TEST_F(TrimRunTest, OfAFreeRunIsLeftAlone) {
     End(run);
 }
 
-TEST_F(TrimRunTest, OfADirectBlockGoesBack) {
+TEST_F(PurgeRunTailTest, OfADirectBlockGoesBack) {
     const size_t large = kMaxRunSlices * kSliceSize + 1'000'000;
     LargeRun* const run = AllocateRun({.bytes = large, .heap = nullptr});
     ASSERT_TRUE(run->direct);
@@ -114,7 +114,7 @@ TEST_F(TrimRunTest, OfADirectBlockGoesBack) {
     EXPECT_EQ(DirectCommitted(), 0u);
 }
 
-TEST_F(TrimRunTest, StaysWhenTheSystemRefuses) {
+TEST_F(PurgeRunTailTest, StaysWhenTheSystemRefuses) {
     LargeRun* const run = MakeOnWarmSlices();
     {
         test::FaultInjector faults(arena::g_memory);
