@@ -173,7 +173,7 @@ enum class Room : uint8_t { kNone, kMade, kMadeByDraining };
 Room MakeRoom(Heap& heap, ThreadCache& cache, Bin& bin, SizeClass size_class) noexcept {
     Magazine* const full = bin.free_magazine();
     if (full != nullptr && bin.IsAllocEmpty() && bin.alloc_magazine() != nullptr) {
-        bin.Swap();
+        bin.SwapEmpty();
         return Room::kMade;
     }
     if (GrowFreeMagazine(cache, bin, size_class)) return Room::kMade;
